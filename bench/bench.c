@@ -33,7 +33,7 @@ enum { SIZE = 256, PLANE = SIZE * SIZE, BATCH = 32, SHARDS = 16 };
 static const double FORWARD_GFLOP = 2e-9 * (65536.0 * 27 * 32 + 16384.0 * 9 * 32 * 64 +
                                             4096.0 * 9 * 64 * 128 + 1024.0 * 9 * 128 * 256 + 65536.0 * 14);
 
-struct lane {
+struct bench_thread {
     struct session *session;
     uint8_t grey[PLANE];
 };
@@ -41,10 +41,10 @@ struct lane {
 struct subject {
     struct model *model;
     struct pool *pool;
-    struct session *session; /* of the caller */
-    struct lane *lanes;      /* [threads of the pool] */
-    float *x, *y;            /* [BATCH][PLANE], [BATCH][14] */
-    float *logits;           /* [BATCH][14] */
+    struct session *session;      /* of the caller */
+    struct bench_thread *threads; /* [threads of the pool] */
+    float *x, *y;                 /* [BATCH][PLANE], [BATCH][14] */
+    float *logits;                /* [BATCH][14] */
     struct training *training;
     struct pool *training_pool; /* borrowed */
     struct adam adam;
@@ -87,11 +87,11 @@ static void forward_32(void *arg)
 
 enum { GROUP = 2 }; /* images a task takes, as sessions like them */
 
-static void forward_task(void *arg, size_t task, size_t lane)
+static void forward_task(void *arg, size_t task, size_t thread)
 {
     struct subject *s = arg;
 
-    check(session_run(s->lanes[lane].session, s->model, GROUP, s->x + task * GROUP * PLANE,
+    check(session_run(s->threads[thread].session, s->model, GROUP, s->x + task * GROUP * PLANE,
                       s->logits + task * GROUP * N_NIH_LABELS),
           NULL);
 }
@@ -136,7 +136,7 @@ static void resize(void *arg)
 }
 
 /* The work of the first epoch on each picture before it can compute: read, decode, resize. */
-static void way_in_task(void *arg, size_t task, size_t lane)
+static void way_in_task(void *arg, size_t task, size_t thread)
 {
     const struct preprocess pre = { SIZE, RESIZE_AREA, 128, 64 };
     struct subject *s = arg;
@@ -146,7 +146,7 @@ static void way_in_task(void *arg, size_t task, size_t lane)
 
     check(file_read(s->paths[task], 64 << 20, &file, &err), &err);
     check(image_decode(file.data, file.size, &IMAGE_READER_PNG, &img, &err), &err);
-    preprocess_resize(&img, &pre, s->lanes[lane].grey);
+    preprocess_resize(&img, &pre, s->threads[thread].grey);
     image_release(&img);
     file_bytes_release(&file);
 }
@@ -173,8 +173,8 @@ static void subject_make(struct subject *s, size_t threads, char **paths, size_t
     s->x = malloc(BATCH * PLANE * sizeof *s->x);
     s->y = calloc(BATCH * N_NIH_LABELS, sizeof *s->y);
     s->logits = malloc(BATCH * N_NIH_LABELS * sizeof *s->logits);
-    s->lanes = calloc(threads, sizeof *s->lanes);
-    assert(params && s->x && s->y && s->logits && s->lanes);
+    s->threads = calloc(threads, sizeof *s->threads);
+    assert(params && s->x && s->y && s->logits && s->threads);
     rng_seed(&rng, 1, 1);
     network_initialise(net, INIT_HE, &rng, params);
     for (size_t i = 0; i < BATCH * PLANE; i++)
@@ -186,7 +186,7 @@ static void subject_make(struct subject *s, size_t threads, char **paths, size_t
     check(pool_new(threads, POOL_NORMAL, &s->pool, &err), &err);
     check(session_new(&s->session), NULL);
     for (size_t i = 0; i < threads; i++)
-        check(session_new(&s->lanes[i].session), NULL);
+        check(session_new(&s->threads[i].session), NULL);
     check(file_read(paths[0], 64 << 20, &s->picture, &err), &err);
     s->paths = paths;
     s->n_paths = n_paths;

@@ -29,7 +29,7 @@ static const struct {
 
 struct subject {
     struct model *model;
-    struct session *session, **lanes; /* lanes: of each thread */
+    struct session *session, **sessions; /* sessions: of each thread */
     struct pool *pool;
     float *x, *logits;
 };
@@ -49,8 +49,8 @@ static void subject_make(struct subject *s, const char *name, size_t threads, st
     values = malloc((net->n_params + net->n_state) * sizeof *values);
     s->x = malloc((size_t)BATCH * PLANE * sizeof *s->x);
     s->logits = malloc((size_t)BATCH * N_NIH_LABELS * sizeof *s->logits);
-    s->lanes = calloc(threads, sizeof(struct session *));
-    assert(values && s->x && s->logits && s->lanes);
+    s->sessions = calloc(threads, sizeof(struct session *));
+    assert(values && s->x && s->logits && s->sessions);
     rng_seed(&rng, 1, 1);
     network_initialise(net, INIT_HE, &rng, values);
     for (size_t i = 0; i < (size_t)BATCH * PLANE; i++)
@@ -61,18 +61,18 @@ static void subject_make(struct subject *s, const char *name, size_t threads, st
     check(pool_new(threads, POOL_NORMAL, &s->pool, &err), &err);
     check(session_new(&s->session), &err);
     for (size_t i = 0; i < threads; i++)
-        check(session_new(&s->lanes[i]), &err);
+        check(session_new(&s->sessions[i]), &err);
     free(values);
 }
 
 static void subject_release(struct subject *s)
 {
     for (size_t i = 0; i < pool_threads(s->pool); i++)
-        session_free(s->lanes[i]);
+        session_free(s->sessions[i]);
     session_free(s->session);
     pool_free(s->pool);
     model_unref(s->model);
-    free(s->lanes);
+    free(s->sessions);
     free(s->x);
     free(s->logits);
 }
@@ -91,11 +91,11 @@ static void one_shared(void *arg)
     check(session_run_shared(s->session, s->model, s->pool, s->x, s->logits), &NOT_FINITE);
 }
 
-static void one_of_all(void *arg, size_t i, size_t lane)
+static void one_of_all(void *arg, size_t i, size_t thread)
 {
     struct subject *s = arg;
 
-    check(session_run(s->lanes[lane], s->model, 1, s->x + i * PLANE, s->logits + i * N_NIH_LABELS),
+    check(session_run(s->sessions[thread], s->model, 1, s->x + i * PLANE, s->logits + i * N_NIH_LABELS),
           &NOT_FINITE);
 }
 

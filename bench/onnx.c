@@ -22,7 +22,7 @@ static const struct error FAILED = { .text = "a logit is not a finite number, or
 struct subject {
     struct model *model;
     struct pool *pool;
-    struct session **lanes; /* of each thread */
+    struct session **sessions; /* of each thread */
     size_t batch, picture, labels;
     float *x, *logits;
 };
@@ -51,32 +51,32 @@ static void subject_make(struct subject *s, const char *path, size_t cores, size
     s->labels = model_labels(s->model)->n;
     s->x = calloc(batch * s->picture, sizeof *s->x);
     s->logits = calloc(batch * s->labels, sizeof *s->logits);
-    s->lanes = calloc(cores, sizeof(struct session *));
-    assert(s->x && s->logits && s->lanes);
+    s->sessions = calloc(cores, sizeof(struct session *));
+    assert(s->x && s->logits && s->sessions);
     rng_seed(&rng, 1, 1);
     for (size_t i = 0; i < batch * s->picture; i++)
         s->x[i] = rng_uniform(&rng, -2, 2);
     check(pool_new(cores, POOL_NORMAL, &s->pool, &err), &err);
     for (size_t i = 0; i < cores; i++)
-        check(session_new(&s->lanes[i]), &FAILED);
+        check(session_new(&s->sessions[i]), &FAILED);
 }
 
 static void subject_release(struct subject *s)
 {
     for (size_t i = 0; i < pool_threads(s->pool); i++)
-        session_free(s->lanes[i]);
+        session_free(s->sessions[i]);
     pool_free(s->pool);
     model_unref(s->model);
-    free(s->lanes);
+    free(s->sessions);
     free(s->x);
     free(s->logits);
 }
 
-static void one_of_all(void *arg, size_t i, size_t lane)
+static void one_of_all(void *arg, size_t i, size_t thread)
 {
     struct subject *s = arg;
 
-    check(session_run(s->lanes[lane], s->model, 1, s->x + i * s->picture, s->logits + i * s->labels),
+    check(session_run(s->sessions[thread], s->model, 1, s->x + i * s->picture, s->logits + i * s->labels),
           &FAILED);
 }
 
@@ -85,7 +85,7 @@ static void run(void *arg)
     struct subject *s = arg;
 
     if (s->batch == 1)
-        check(session_run_shared(s->lanes[0], s->model, s->pool, s->x, s->logits), &FAILED);
+        check(session_run_shared(s->sessions[0], s->model, s->pool, s->x, s->logits), &FAILED);
     else
         pool_run(s->pool, s->batch, one_of_all, s);
 }

@@ -36,9 +36,9 @@ double peak_gflops(void)
     return best;
 }
 
-static void peak_task(void *arg, size_t task, size_t lane)
+static void peak_task(void *arg, size_t task, size_t thread)
 {
-    (void)lane;
+    (void)thread;
     ((double *)arg)[task] = peak(0.3);
 }
 

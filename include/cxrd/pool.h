@@ -1,6 +1,6 @@
 /* include/cxrd/pool.h - threads that share one piece of work at a time.
  *
- * The caller works too: a pool of n threads has n - 1 of its own. Which lane takes which task is decided while it
+ * The caller works too: a pool of n threads has n - 1 of its own. Which thread takes which task is decided while it
  * runs, so results must depend on the task alone; a sum over tasks is taken in task order by the caller. */
 #ifndef CXRD_POOL_H
 #define CXRD_POOL_H
@@ -29,10 +29,10 @@ void pool_free(struct pool *p); /* NULL is fine; no pool_run() may be under way 
 
 size_t pool_threads(const struct pool *p); /* 1 for NULL */
 
-/* Call fn(arg, task, lane) once for each task in 0..n_tasks-1, lane in 0..pool_threads()-1, and return when all
- * have returned. Two tasks that run at the same time have different lanes: scratch memory goes by lane. With NULL
- * for the pool the caller does it all. One caller at a time. */
-void pool_run(struct pool *p, size_t n_tasks, void (*fn)(void *arg, size_t task, size_t lane), void *arg);
+/* Call fn(arg, task, thread) once for each task in 0..n_tasks-1, `thread` being the number of who does it in
+ * 0..pool_threads()-1, and return when all have returned. Two tasks that run at the same time have different numbers: scratch
+ * memory goes by them. With NULL for the pool the caller does it all. One caller at a time. */
+void pool_run(struct pool *p, size_t n_tasks, void (*fn)(void *arg, size_t task, size_t thread), void *arg);
 
 /* Put the calling thread into a class: what pool_new() does for the threads it makes. */
 void thread_set_class(enum pool_class class);

@@ -16,7 +16,7 @@
 
 enum { FOLDER_IMAGES = 10000, CHUNK = 64 }; /* pictures a folder; between two reports of progress */
 
-/* Memory of one lane. */
+/* Memory of one thread. */
 struct desk {
     struct scene scene;
     uint8_t *grey;
@@ -27,7 +27,7 @@ struct factory {
     const struct phantom_options *options;
     struct phantom_case *cases;        /* [images] */
     struct box (*boxes)[N_NIH_LABELS]; /* [images] */
-    struct desk *desks;                /* [lanes] */
+    struct desk *desks;                /* [threads] */
     size_t n_desks;
     size_t first;                 /* number of the chunk's first picture */
     struct error failures[CHUNK]; /* code ST_OK where all is well */
@@ -79,10 +79,10 @@ static enum status write_picture(const char *path, const struct buf *png, struct
     return ST_OK;
 }
 
-static void make_picture(void *arg, size_t task, size_t lane)
+static void make_picture(void *arg, size_t task, size_t thread)
 {
     struct factory *f = arg;
-    struct desk *desk = &f->desks[lane];
+    struct desk *desk = &f->desks[thread];
     struct error *err = &f->failures[task];
     const size_t index = f->first + task, size = f->options->size;
     char name[PHANTOM_NAME_SIZE], path[PATH_MAX];
@@ -130,18 +130,18 @@ static enum status sync_all(const char *folder, struct error *err)
     return st;
 }
 
-static enum status factory_init(struct factory *f, const struct phantom_options *o, size_t lanes,
+static enum status factory_init(struct factory *f, const struct phantom_options *o, size_t n_threads,
                                 struct error *err)
 {
     enum status st = ST_OK;
 
-    *f = (struct factory){ .options = o, .n_desks = lanes };
+    *f = (struct factory){ .options = o, .n_desks = n_threads };
     f->cases = calloc(o->images, sizeof *f->cases);
     f->boxes = calloc(o->images, sizeof *f->boxes);
-    f->desks = calloc(lanes, sizeof *f->desks);
+    f->desks = calloc(n_threads, sizeof *f->desks);
     if (!f->cases || !f->boxes || !f->desks)
         return error_nomem(err);
-    for (size_t i = 0; i < lanes && st == ST_OK; i++) {
+    for (size_t i = 0; i < n_threads && st == ST_OK; i++) {
         f->desks[i].png = (struct buf)BUF_INIT(2 * o->size * o->size + 65536);
         f->desks[i].grey = malloc(o->size * o->size);
         st = f->desks[i].grey ? scene_init(&f->desks[i].scene, o->size, err) : error_nomem(err);

@@ -175,14 +175,14 @@ static void want(struct batch *b, size_t n, size_t begin, size_t end)
     }
 }
 
-static void load_task(void *arg, size_t task, size_t lane)
+static void load_task(void *arg, size_t task, size_t thread)
 {
     const struct loading *l = arg;
     const struct preprocess *pre = &l->pictures->pre;
     uint8_t *grey = l->b->grey + task * pre->size * pre->size;
     bool any = false;
 
-    (void)lane;
+    (void)thread;
     if (l->b->first[task] != task)
         return;
     for (size_t place = task; place < l->n; place++)

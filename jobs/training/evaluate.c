@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct lane {
+struct scorer_thread {
     struct session *session;
     uint8_t *grey, *taken; /* [S][S]: the picture, and as a view has it */
     float *x;              /* [channels][S][S] */
@@ -20,8 +20,8 @@ struct lane {
 struct scorer {
     const struct pictures *pictures;
     struct pool *pool;
-    size_t n_lanes;
-    struct lane *lanes;
+    size_t n_threads;
+    struct scorer_thread *threads;
 };
 
 void scores_release(struct scores *s)
@@ -59,11 +59,11 @@ enum status scorer_new(const struct pictures *pictures, struct pool *pool, struc
 
     if (ok) {
         *s = (struct scorer){ pictures, pool, pool_threads(pool),
-                              calloc(pool_threads(pool), sizeof *s->lanes) };
-        ok = s->lanes != NULL;
+                              calloc(pool_threads(pool), sizeof *s->threads) };
+        ok = s->threads != NULL;
     }
-    for (size_t i = 0; ok && i < s->n_lanes; i++) {
-        struct lane *l = &s->lanes[i];
+    for (size_t i = 0; ok && i < s->n_threads; i++) {
+        struct scorer_thread *l = &s->threads[i];
 
         l->grey = malloc(plane + 1);
         l->taken = malloc(plane + 1);
@@ -82,14 +82,14 @@ void scorer_free(struct scorer *s)
 {
     if (!s)
         return;
-    for (size_t i = 0; s->lanes && i < s->n_lanes; i++) {
-        session_free(s->lanes[i].session);
-        free(s->lanes[i].grey);
-        free(s->lanes[i].taken);
-        free(s->lanes[i].features);
-        free(s->lanes[i].x);
+    for (size_t i = 0; s->threads && i < s->n_threads; i++) {
+        session_free(s->threads[i].session);
+        free(s->threads[i].grey);
+        free(s->threads[i].taken);
+        free(s->threads[i].features);
+        free(s->threads[i].x);
     }
-    free(s->lanes);
+    free(s->threads);
     free(s);
 }
 
@@ -146,7 +146,8 @@ static enum status no_result(enum status st, struct error *err)
 }
 
 /* The row's picture as the network is fed. */
-static enum status picture_take(const struct stretch *t, uint32_t row, struct lane *l, struct error *err)
+static enum status picture_take(const struct stretch *t, uint32_t row, struct scorer_thread *l,
+                                struct error *err)
 {
     const struct pictures *pictures = t->scorer->pictures;
     const size_t size = pictures->pre.size;
@@ -165,7 +166,7 @@ static enum status picture_take(const struct stretch *t, uint32_t row, struct la
 }
 
 /* By the network, or by what is kept of it. */
-static enum status picture_run(const struct stretch *t, uint32_t row, struct lane *l, float *logits,
+static enum status picture_run(const struct stretch *t, uint32_t row, struct scorer_thread *l, float *logits,
                                struct error *err)
 {
     static const struct picture_facts NOTHING = { 0 };
@@ -185,8 +186,8 @@ static enum status picture_run(const struct stretch *t, uint32_t row, struct lan
 }
 
 /* Score the row's picture, where the model sees one. */
-static enum status score_picture(const struct stretch *t, uint32_t row, struct lane *l, float *logits,
-                                 struct error *err)
+static enum status score_picture(const struct stretch *t, uint32_t row, struct scorer_thread *l,
+                                 float *logits, struct error *err)
 {
     enum status st;
 
@@ -202,13 +203,13 @@ static enum status score_picture(const struct stretch *t, uint32_t row, struct l
     return st;
 }
 
-static void score_task(void *arg, size_t task, size_t lane)
+static void score_task(void *arg, size_t task, size_t thread)
 {
     struct stretch *t = arg;
     struct stretch_scores *s = &t->scores;
     const uint32_t row = s->rows[task];
     const struct input_values values = row_values(t->scorer->pictures->table, row);
-    enum status st = score_picture(t, row, &t->scorer->lanes[lane], s->logits[task], &s->errors[task]);
+    enum status st = score_picture(t, row, &t->scorer->threads[thread], s->logits[task], &s->errors[task]);
 
     if (st == ST_OK && (st = model_add_inputs(t->model, &values, s->logits[task], NULL)) != ST_OK)
         no_result(st, &s->errors[task]);
@@ -261,10 +262,10 @@ static enum status stretch_score(struct stretch *t, bool strict, struct scores *
 /* Room for what is kept of a picture. */
 static enum status lanes_keep(struct scorer *s, const struct model *m)
 {
-    for (size_t i = 0; i < s->n_lanes; i++) {
-        free(s->lanes[i].features);
-        s->lanes[i].features = malloc((model_features(m) + 1) * sizeof(float));
-        if (!s->lanes[i].features)
+    for (size_t i = 0; i < s->n_threads; i++) {
+        free(s->threads[i].features);
+        s->threads[i].features = malloc((model_features(m) + 1) * sizeof(float));
+        if (!s->threads[i].features)
             return ST_NOMEM;
     }
     return ST_OK;

@@ -15,15 +15,15 @@ struct survey {
     size_t n, done;               /* pictures to look at; before this stretch */
     double *stats;                /* [n][GATE_STATS] */
     bool *seen;                   /* [n]: whether it is good */
-    uint8_t *grey;                /* [lane][size * size] */
+    uint8_t *grey;                /* [thread][size * size] */
     struct error errors[STRETCH]; /* of this stretch */
 };
 
-static void survey_task(void *arg, size_t task, size_t lane)
+static void survey_task(void *arg, size_t task, size_t thread)
 {
     struct survey *s = arg;
     const size_t size = s->pictures->pre.size, i = s->done + task;
-    uint8_t *grey = s->grey + lane * size * size;
+    uint8_t *grey = s->grey + thread * size * size;
     struct error *err = &s->errors[task];
 
     err->code = picture_load(s->pictures, s->rows->index[i * s->rows->n / s->n], grey, err);

@@ -21,12 +21,12 @@ struct look {
     const struct rows *rows;
     size_t done;                  /* before this stretch, which is shared out among the ranks */
     size_t first;                 /* of this rank's share of it */
-    uint8_t *grey;                /* [lane][size * size] */
+    uint8_t *grey;                /* [thread][size * size] */
     struct error errors[STRETCH]; /* of the share */
     struct seen *seen;            /* [ranks][STRETCH] */
 };
 
-static void look_task(void *arg, size_t task, size_t lane)
+static void look_task(void *arg, size_t task, size_t thread)
 {
     struct look *l = arg;
     const struct pictures *p = &l->r->pictures;
@@ -36,7 +36,7 @@ static void look_task(void *arg, size_t task, size_t lane)
 
     if (l->r->left_out[row]) /* nobody looks at it */
         return;
-    err->code = picture_look(p, row, l->grey + lane * p->pre.size * p->pre.size, &facts, err);
+    err->code = picture_look(p, row, l->grey + thread * p->pre.size * p->pre.size, &facts, err);
     if (err->code != ST_OK)
         return;
     l->r->pixels[row] = facts.pixels;

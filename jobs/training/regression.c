@@ -156,13 +156,13 @@ static double loss_unseen(const struct regression *r, size_t label, size_t fold,
     return loss;
 }
 
-static void fit_task(void *arg, size_t task, size_t lane)
+static void fit_task(void *arg, size_t task, size_t thread)
 {
     struct fits *f = arg;
     const size_t label = task % f->r->n_labels, fold = f->all ? (size_t)ALL : task / f->r->n_labels;
     double *fitted = f->fitted + task * (f->r->d + 1);
 
-    (void)lane;
+    (void)thread;
     f->status[task] =
         f->r->solver == SOLVER_CHOLESKY ? fit_by_factors(f, label, fitted) : fit_one(f, label, fold, fitted);
     if (fold < N_FOLDS && f->status[task] == ST_OK)

@@ -20,7 +20,7 @@ enum { SPINS = 4000, LEAST_NICE = 19 };
 struct worker {
     struct pool *pool;
     pthread_t thread;
-    size_t lane;
+    size_t number; /* 0: the caller */
 };
 
 struct pool {
@@ -30,7 +30,7 @@ struct pool {
     size_t n_workers;       /* started so far */
 
     /* The work: written by pool_run() before it raises `generation`, read by workers after they have seen that. */
-    void (*fn)(void *arg, size_t task, size_t lane);
+    void (*fn)(void *arg, size_t task, size_t thread);
     void *arg;
     size_t n_tasks;
 
@@ -63,10 +63,10 @@ static void breathe(void)
 #endif
 }
 
-static void work_through(struct pool *p, size_t lane)
+static void work_through(struct pool *p, size_t thread)
 {
     for (size_t task; (task = atomic_fetch_add(&p->next, 1)) < p->n_tasks;)
-        p->fn(p->arg, task, lane);
+        p->fn(p->arg, task, thread);
 }
 
 static bool nothing_new(struct pool *p, unsigned seen)
@@ -108,7 +108,7 @@ static void *worker_main(void *arg)
         await_work(p, seen);
         if (atomic_load(&p->stop))
             return NULL;
-        work_through(p, w->lane);
+        work_through(p, w->number);
         if (atomic_fetch_sub(&p->n_busy, 1) == 1) {
             pthread_mutex_lock(&p->lock);
             pthread_cond_signal(&p->idle);
@@ -122,7 +122,7 @@ static enum status workers_start(struct pool *p, struct error *err)
     enum status st = ST_OK;
 
     for (size_t i = 0; i + 1 < p->n_threads && st == ST_OK; i++) {
-        p->workers[i] = (struct worker){ .pool = p, .lane = i + 1 };
+        p->workers[i] = (struct worker){ .pool = p, .number = i + 1 };
         st = thread_start(&p->workers[i].thread, worker_main, &p->workers[i], "a thread that computes", err);
         p->n_workers += st == ST_OK;
     }
@@ -174,7 +174,7 @@ void pool_free(struct pool *p)
 
 size_t pool_threads(const struct pool *p) { return p ? p->n_threads : 1; }
 
-void pool_run(struct pool *p, size_t n_tasks, void (*fn)(void *arg, size_t task, size_t lane), void *arg)
+void pool_run(struct pool *p, size_t n_tasks, void (*fn)(void *arg, size_t task, size_t thread), void *arg)
 {
     if (!p || p->n_workers == 0 || n_tasks <= 1) {
         for (size_t task = 0; task < n_tasks; task++)

@@ -37,25 +37,25 @@ static void centre(struct products *p, size_t at)
         p->rows[i * p->d + at] -= (float)(sum / (double)p->n);
 }
 
-static void centre_task(void *arg, size_t task, size_t lane)
+static void centre_task(void *arg, size_t task, size_t thread)
 {
     struct products *p = arg;
     const size_t from = p->from + task * BLOCK, to = least(p->to, from + BLOCK);
 
-    (void)lane;
+    (void)thread;
     for (size_t at = from; at < to; at++)
         centre(p, at);
 }
 
 /* The products of a block of rows with all rows, of the numbers of the present chunk. */
-static void multiply_task(void *arg, size_t task, size_t lane)
+static void multiply_task(void *arg, size_t task, size_t thread)
 {
     struct products *p = arg;
     const size_t row = task * BLOCK, m = least(p->n - row, BLOCK);
     float *chunk = p->chunk + row * p->n;
     double *gram = p->gram + row * p->n;
 
-    (void)lane;
+    (void)thread;
     memset(chunk, 0, m * p->n * sizeof *chunk);
     gemm_nt(m, p->n, p->to - p->from, p->rows + row * p->d + p->from, p->d, p->rows + p->from, p->d, chunk,
             p->n);

@@ -15,9 +15,9 @@
 #include "cxrd/memory.h"
 
 #include "../core/floats.h"
-#include "lane.h"
 #include "ops/gemm.h"
 #include "statistics.h"
+#include "workspace.h"
 
 #include <assert.h>
 #include <math.h>
@@ -37,7 +37,7 @@ struct training {
     struct prepared weights;
     struct pool *pool;
     size_t n_shards;               /* 0: each thread's share is one, added in their order */
-    struct lane *lanes;            /* [threads] */
+    struct workspace *workspaces;  /* [threads] */
     struct sums (*spares)[SPARES]; /* [threads]: upper halves, by their height; 0 when no task runs */
     struct ranks *ranks;           /* borrowed; NULL: alone */
     size_t first, width, n_own;    /* this rank's: its first shard; shards of a part; parts */
@@ -46,7 +46,7 @@ struct training {
     struct sum_tree
         tree; /* what gradients are collected from: the parts, or one that is the sum of all ranks' */
     struct passage passage; /* of up to `most` images; owned but for its batch and logits */
-    size_t most, together;  /* images of a batch, and of those that a lane takes at a time */
+    size_t most, together;  /* images of a batch, and of those that a workspace takes at a time */
     float *stretches;       /* [threads][SPARES + 1] sums of the head, see head_shard() */
     double *losses;         /* [shards], summed over their images */
     size_t *images;         /* [shards]: how many the last batch had */
@@ -85,7 +85,7 @@ static enum status sums_make(struct training *t)
     for (size_t i = 0; (i < t->n_own || i == 0) && st == ST_OK; i++)
         st = sums_init(&t->parts[i], part_size(t));
     for (size_t i = 0; i < threads && st == ST_OK; i++)
-        st = lane_init(&t->lanes[i], t->plan, t->together);
+        st = workspace_init(&t->workspaces[i], t->plan, t->together);
     for (size_t i = 0; i < threads; i++)
         for (size_t j = 0, n = 1; n < t->width && st == ST_OK; n *= 2)
             st = sums_init(&t->spares[i][j++], t->plan->n_sums);
@@ -129,7 +129,7 @@ static enum purpose purpose_of(enum norms norms)
 static enum status memory_check(const struct training *t, size_t threads, struct error *err)
 {
     enum { MB = 1 << 20 };
-    const double needed = (double)threads * lane_bytes(t->plan, t->together) +
+    const double needed = (double)threads * workspace_bytes(t->plan, t->together) +
                           (double)t->n_own * (double)part_size(t) * (double)sizeof(float);
     const double there = memory_usable();
 
@@ -162,7 +162,7 @@ enum status training_new(const struct network *net, size_t n_shards, size_t most
     t->pool = pool;
     t->ranks = ranks;
     t->n_shards = n_shards;
-    t->lanes = calloc(threads, sizeof *t->lanes);
+    t->workspaces = calloc(threads, sizeof *t->workspaces);
     t->spares = calloc(threads, sizeof *t->spares);
     if (parts_share(t) != ST_OK) {
         training_free(t);
@@ -171,7 +171,7 @@ enum status training_new(const struct network *net, size_t n_shards, size_t most
     t->most = most;
     t->together = (most + shards - 1) / shards;
     if (!by_shard)
-        t->together = at_most(t->together, LANE_IMAGES);
+        t->together = at_most(t->together, WORKSPACE_IMAGES);
     if (memory_check(t, threads, err) != ST_OK) {
         training_free(t);
         return ST_LIMIT;
@@ -184,7 +184,7 @@ enum status training_new(const struct network *net, size_t n_shards, size_t most
     t->statistics = by_shard ? floats_new(shards * net->n_state) : NULL;
     t->params = floats_new(net->n_params + net->n_state);
     t->gradients = floats_new(net->n_params);
-    if (!t->passage.dlogits || !t->passage.features || !t->stretches || !t->lanes || !t->spares ||
+    if (!t->passage.dlogits || !t->passage.features || !t->stretches || !t->workspaces || !t->spares ||
         !t->losses || !t->images || (by_shard && !t->statistics) || !t->params || !t->gradients ||
         prepared_init(&t->weights, t->plan) != ST_OK || sums_make(t) != ST_OK) {
         training_free(t);
@@ -198,8 +198,8 @@ void training_free(struct training *t)
 {
     if (!t)
         return;
-    for (size_t i = 0; t->lanes && i < pool_threads(t->pool); i++)
-        lane_release(&t->lanes[i]);
+    for (size_t i = 0; t->workspaces && i < pool_threads(t->pool); i++)
+        workspace_release(&t->workspaces[i]);
     for (size_t i = 0; t->spares && i < pool_threads(t->pool) * SPARES; i++)
         sums_release(&t->spares[i / SPARES][i % SPARES]);
     for (size_t i = 0; t->parts && (i < t->n_own || i == 0); i++)
@@ -207,7 +207,7 @@ void training_free(struct training *t)
     network_unref(t->net);
     plan_free(t->plan);
     prepared_release(&t->weights);
-    free(t->lanes);
+    free(t->workspaces);
     free(t->spares);
     free(t->parts);
     free(t->room);
@@ -256,7 +256,7 @@ static size_t shard_range(const struct batch *b, size_t shard, size_t *ret_begin
     return b->given->n * (shard + 1) / b->n_shards;
 }
 
-static void sum_shard(struct batch *b, struct lane *lane, size_t shard, struct sums *into)
+static void sum_shard(struct batch *b, struct workspace *workspace, size_t shard, struct sums *into)
 {
     struct training *t = b->t;
     const struct trained net = { t->plan, &t->weights, t->net->n_inputs, t->params + t->net->head_inputs };
@@ -266,8 +266,8 @@ static void sum_shard(struct batch *b, struct lane *lane, size_t shard, struct s
 
     t->images[shard] = end - i;
     for (; i < end && !is_over(b); i += t->together)
-        t->losses[shard] +=
-            lane_images(lane, &net, &t->passage, i, at_most(end - i, t->together), into->memory, statistics);
+        t->losses[shard] += workspace_run(workspace, &net, &t->passage, i, at_most(end - i, t->together),
+                                          into->memory, statistics);
 }
 
 static bool has_images(const struct batch *b, size_t first, size_t n)
@@ -286,7 +286,7 @@ static void sum_subtree(struct batch *b, size_t thread, size_t first, size_t n, 
     const size_t half = n / 2;
 
     if (n == 1) {
-        sum_shard(b, &b->t->lanes[thread], first, into);
+        sum_shard(b, &b->t->workspaces[thread], first, into);
         return;
     }
     if (!has_images(b, first, half)) {
@@ -320,9 +320,9 @@ static void head_shard(const struct batch *b, size_t at, size_t size, size_t sha
     const size_t end = shard_range(b, shard, &i);
 
     memset(sum, 0, head_sum_size(b->t->net) * sizeof *sum);
-    for (; i < end; i += LANE_IMAGES)
-        gemm_tn(L, size, at_most(end - i, LANE_IMAGES), p->dlogits + i * L, L, p->features + i * K + at, K,
-                sum, HEAD_STRETCH);
+    for (; i < end; i += WORKSPACE_IMAGES)
+        gemm_tn(L, size, at_most(end - i, WORKSPACE_IMAGES), p->dlogits + i * L, L, p->features + i * K + at,
+                K, sum, HEAD_STRETCH);
 }
 
 static void head_add(size_t n, float *restrict sum, const float *restrict other)

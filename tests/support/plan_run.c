@@ -2,9 +2,9 @@
 #include "plan_run.h"
 
 #include "model/core/floats.h"
-#include "model/net/lane.h"
 #include "model/net/plan/forward.h"
 #include "model/net/statistics.h"
+#include "model/net/workspace.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -42,7 +42,7 @@ void plan_forward(const struct network *net, const struct kernels *k, const floa
     plan_free(p);
 }
 
-/* The gradients that the lane leaves in `sums`, in the file's order. */
+/* The gradients that the workspace leaves in `sums`, in the file's order. */
 static void collect(const struct plan *p, const struct kernels *k, struct sums *sums, float *ret_gradients)
 {
     struct sum_tree tree = { .n_parts = 1, .parts = sums };
@@ -60,7 +60,7 @@ void plan_gradient(const struct network *net, const struct kernels *k, enum norm
     float *statistics = floats_new(net->n_state);
     struct passage passage = { batch, floats_new(n * net->n_labels), floats_new(n * net->n_labels), NULL };
     struct sums sums;
-    struct lane lane;
+    struct workspace workspace;
     struct prepared w;
     struct plan *p;
 
@@ -69,10 +69,10 @@ void plan_gradient(const struct network *net, const struct kernels *k, enum norm
         ST_OK);
     cr_assert_eq(prepared_init(&w, p), ST_OK);
     cr_assert_eq(sums_init(&sums, p->n_sums), ST_OK);
-    cr_assert_eq(lane_init(&lane, p, n), ST_OK);
+    cr_assert_eq(workspace_init(&workspace, p, n), ST_OK);
     passage.features = floats_new(n * p->row);
     prepared_update(&w, p, values, NULL);
-    lane_images(&lane, &(struct trained){ p, &w, 0, NULL }, &passage, 0, n, sums.memory, statistics);
+    workspace_run(&workspace, &(struct trained){ p, &w, 0, NULL }, &passage, 0, n, sums.memory, statistics);
     collect(p, k, &sums, ret_gradients);
     if (norms == NORMS_BATCH)
         statistics_follow(p, &(struct shard_statistics){ 1, &n, statistics }, momentum, state);
@@ -80,7 +80,7 @@ void plan_gradient(const struct network *net, const struct kernels *k, enum norm
     free(passage.dlogits);
     free(passage.features);
     free(statistics);
-    lane_release(&lane);
+    workspace_release(&workspace);
     sums_release(&sums);
     prepared_release(&w);
     plan_free(p);

@@ -531,12 +531,12 @@ struct crowd {
     atomic_size_t hits;
 };
 
-static void visit(void *arg, size_t task, size_t lane)
+static void visit(void *arg, size_t task, size_t thread)
 {
     struct crowd *crowd = arg;
     const size_t row = task % ROWS;
 
-    (void)lane;
+    (void)thread;
     put(crowd->cache, row);
     crowd->hits += has(crowd->cache, row);
 }

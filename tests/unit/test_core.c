@@ -171,17 +171,17 @@ Test(file, read_refuses_what_is_missing_too_large_or_no_file)
 }
 
 struct tally {
-    atomic_int calls[100], in_lane[4], clashes;
+    atomic_int calls[100], in_thread[4], clashes;
 };
 
-static void count_call(void *arg, size_t task, size_t lane)
+static void count_call(void *arg, size_t task, size_t thread)
 {
     struct tally *t = arg;
 
-    if (atomic_fetch_add(&t->in_lane[lane], 1) != 0)
+    if (atomic_fetch_add(&t->in_thread[thread], 1) != 0)
         atomic_fetch_add(&t->clashes, 1);
     atomic_fetch_add(&t->calls[task], 1);
-    atomic_fetch_sub(&t->in_lane[lane], 1);
+    atomic_fetch_sub(&t->in_thread[thread], 1);
 }
 
 Test(pool, does_every_task_once_and_never_two_in_one_lane)

@@ -289,13 +289,13 @@ struct shared_model {
     atomic_int n_same;
 };
 
-static void run_shared(void *arg, size_t task, size_t lane)
+static void run_shared(void *arg, size_t task, size_t thread)
 {
     struct shared_model *shared = arg;
     float logits[N_NIH_LABELS];
 
     (void)task;
-    if (session_run(shared->sessions[lane], shared->m, 1, shared->x, logits) == ST_OK &&
+    if (session_run(shared->sessions[thread], shared->m, 1, shared->x, logits) == ST_OK &&
         memcmp(logits, shared->expected, sizeof logits) == 0)
         atomic_fetch_add(&shared->n_same, 1);
 }

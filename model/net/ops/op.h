@@ -88,7 +88,7 @@ struct op_io {
     uint8_t *tape;                 /* [n][n_tape] that forward leaves for backward; NULL at inference */
     float *sums;                   /* what its parameters' gradients are added up in */
     float *
-        statistics; /* [2][C] of a normalisation in training: mean and variance of what it reads; see lane.h */
+        statistics; /* [2][C] of a normalisation in training: mean and variance of what it reads; see workspace.h */
     float *scratch;
     const struct layout *x_layout[OP_MAX_INPUTS], *y_layout;
 };

@@ -96,14 +96,14 @@ struct shared {
     const struct plan *p;
     const struct prepared *w;
     const struct activations *a;
-    float *scratch; /* [lane] */
+    float *scratch; /* [thread] */
     const struct op *op;
     struct op_io io;
     size_t n_tasks;
     float partial[HEAD_CHUNKS][MAX_LABELS];
 };
 
-static void op_task(void *arg, size_t task, size_t lane)
+static void op_task(void *arg, size_t task, size_t thread)
 {
     const struct shared *s = arg;
     const size_t grain = s->op->grain ? s->op->grain : 1, grains = (s->op->units + grain - 1) / grain;
@@ -111,16 +111,16 @@ static void op_task(void *arg, size_t task, size_t lane)
     const size_t end = at_most(grains * (task + 1) / s->n_tasks * grain, s->op->units);
     struct op_io io = s->io;
 
-    io.scratch = s->scratch + lane * s->p->n_scratch;
+    io.scratch = s->scratch + thread * s->p->n_scratch;
     if (begin < end)
         s->op->kind->forward(s->op, &io, begin, end);
 }
 
-static void head_task(void *arg, size_t task, size_t lane)
+static void head_task(void *arg, size_t task, size_t thread)
 {
     struct shared *s = arg;
 
-    (void)lane;
+    (void)thread;
     head_chunk(s->p, s->w, s->a->values[s->p->head_value], 1, task, s->partial[task]);
 }
 

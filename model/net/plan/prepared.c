@@ -43,12 +43,12 @@ static void head_prepare(const struct update *u, size_t finding)
 }
 
 /* A task is one of an op's, or a finding of the head. */
-static void update_task(void *arg, size_t task, size_t lane)
+static void update_task(void *arg, size_t task, size_t thread)
 {
     const struct update *u = arg;
     const struct plan *p = u->p;
 
-    (void)lane;
+    (void)thread;
     for (size_t i = 0; i < p->n_ops; i++) {
         const struct op *op = &p->ops[i];
 

@@ -1,5 +1,5 @@
-/* model/net/lane.c - see lane.h. */
-#include "lane.h"
+/* model/net/workspace.c - see workspace.h. */
+#include "workspace.h"
 
 #include "../core/floats.h"
 #include "loss.h"
@@ -10,27 +10,27 @@
 #include <string.h>
 
 /* The slopes of the values in the memory of this one; NULL: nobody asks. */
-static float *slopes_of(const struct lane *lane, const struct plan *p, size_t value)
+static float *slopes_of(const struct workspace *workspace, const struct plan *p, size_t value)
 {
     const struct memory *m = p->slopes ? &p->slopes[p->values[value].memory] : NULL;
 
-    return m && m->shared ? lane->slopes + lane->images * m->offset : NULL;
+    return m && m->shared ? workspace->slopes + workspace->images * m->offset : NULL;
 }
 
-enum status lane_init(struct lane *lane, const struct plan *p, size_t images)
+enum status workspace_init(struct workspace *workspace, const struct plan *p, size_t images)
 {
-    *lane = (struct lane){ .images = images,
-                           .slopes = floats_new(images * p->slopes_arena),
-                           .scratch = floats_new(p->n_scratch),
-                           .factors = floats_new(p->features) };
-    if (lane->slopes && lane->scratch && lane->factors &&
-        activations_init(&lane->activations, p, images, p->purpose != FOR_INFERENCE) == ST_OK)
+    *workspace = (struct workspace){ .images = images,
+                                     .slopes = floats_new(images * p->slopes_arena),
+                                     .scratch = floats_new(p->n_scratch),
+                                     .factors = floats_new(p->features) };
+    if (workspace->slopes && workspace->scratch && workspace->factors &&
+        activations_init(&workspace->activations, p, images, p->purpose != FOR_INFERENCE) == ST_OK)
         return ST_OK;
-    lane_release(lane);
+    workspace_release(workspace);
     return ST_NOMEM;
 }
 
-double lane_bytes(const struct plan *p, size_t images)
+double workspace_bytes(const struct plan *p, size_t images)
 {
     double floats = (double)p->arena + (double)p->slopes_arena, tapes = 0;
 
@@ -42,13 +42,13 @@ double lane_bytes(const struct plan *p, size_t images)
            (double)p->n_scratch * (double)sizeof(float);
 }
 
-void lane_release(struct lane *lane)
+void workspace_release(struct workspace *workspace)
 {
-    activations_release(&lane->activations);
-    free(lane->slopes);
-    free(lane->scratch);
-    free(lane->factors);
-    *lane = (struct lane){ 0 };
+    activations_release(&workspace->activations);
+    free(workspace->slopes);
+    free(workspace->scratch);
+    free(workspace->factors);
+    *workspace = (struct workspace){ 0 };
 }
 
 /* ---- what a recipe does besides, see cxrd/training.h ---- */
@@ -68,7 +68,7 @@ void training_dropout(const struct training_batch *b, size_t i, size_t n, float 
     }
 }
 
-/* Multiply one image's features, or their slopes, with the lane's factors. */
+/* Multiply one image's features, or their slopes, with the workspace's factors. */
 static void drop(const struct plan *p, const float *factors, float *features)
 {
     for (size_t f = 0; f < p->features; f++)
@@ -76,12 +76,12 @@ static void drop(const struct plan *p, const float *factors, float *features)
 }
 
 /* Of images i..i+n-1 of the batch: their features [n][row], or the slopes by them. */
-static void drop_some(struct lane *lane, const struct plan *p, const struct training_batch *b, size_t i,
-                      size_t n, float *features)
+static void drop_some(struct workspace *workspace, const struct plan *p, const struct training_batch *b,
+                      size_t i, size_t n, float *features)
 {
     for (size_t j = 0; j < n && b->dropout > 0; j++) {
-        training_dropout(b, i + j, p->features, lane->factors);
-        drop(p, lane->factors, features + j * p->row);
+        training_dropout(b, i + j, p->features, workspace->factors);
+        drop(p, workspace->factors, features + j * p->row);
     }
 }
 
@@ -104,17 +104,18 @@ static void inputs_backward(const struct trained *net, size_t n, const float *in
             dw[i % L * k + j] += dlogits[i] * inputs[i / L * k + j];
 }
 
-static void backward_op(struct lane *lane, const struct trained *net, size_t n, size_t i, float *sums)
+static void backward_op(struct workspace *workspace, const struct trained *net, size_t n, size_t i,
+                        float *sums)
 {
     const struct plan *p = net->plan;
     const struct op *op = &p->ops[i];
-    struct op_io io = forward_io(p, net->weights, &lane->activations, i);
+    struct op_io io = forward_io(p, net->weights, &workspace->activations, i);
 
     io.sums = sums + op->sums;
-    io.scratch = lane->scratch;
-    io.dy = slopes_of(lane, p, op->y);
+    io.scratch = workspace->scratch;
+    io.dy = slopes_of(workspace, p, op->y);
     for (size_t k = 0; k < op->n_x; k++) {
-        io.dx[k] = slopes_of(lane, p, op->x[k]);
+        io.dx[k] = slopes_of(workspace, p, op->x[k]);
         if (io.dx[k] && op->begins[k] && !op->writes)
             memset(io.dx[k], 0, n * p->values[op->x[k]].layout.image * sizeof(float));
     }
@@ -123,24 +124,25 @@ static void backward_op(struct lane *lane, const struct trained *net, size_t n, 
 }
 
 /* Everything behind the head, from the slopes of n images' logits; a frozen backbone asks for none. */
-static void backward_backbone(struct lane *lane, const struct trained *net, const struct training_batch *b,
-                              size_t i, size_t n, const float *dlogits, float *sums)
+static void backward_backbone(struct workspace *workspace, const struct trained *net,
+                              const struct training_batch *b, size_t i, size_t n, const float *dlogits,
+                              float *sums)
 {
     const struct plan *p = net->plan;
     const size_t L = p->net->n_labels;
-    float *slopes = slopes_of(lane, p, p->head_value);
+    float *slopes = slopes_of(workspace, p, p->head_value);
 
     if (!slopes)
         return;
     memset(slopes, 0, n * p->row * sizeof(float));
     gemm_nn(n, p->features, L, dlogits, L, net->weights->head, p->row, slopes, p->row);
-    drop_some(lane, p, b, i, n, slopes);
+    drop_some(workspace, p, b, i, n, slopes);
     for (size_t op = p->n_ops; op-- > 0;)
-        backward_op(lane, net, n, op, sums);
+        backward_op(workspace, net, n, op, sums);
 }
 
-double lane_images(struct lane *lane, const struct trained *net, const struct passage *passage, size_t i,
-                   size_t n, float *sums, float *ret_statistics)
+double workspace_run(struct workspace *workspace, const struct trained *net, const struct passage *passage,
+                     size_t i, size_t n, float *sums, float *ret_statistics)
 {
     const struct training_batch *batch = passage->batch;
     const struct plan *p = net->plan;
@@ -149,11 +151,12 @@ double lane_images(struct lane *lane, const struct trained *net, const struct pa
     float *logits = passage->logits + i * L, *dlogits = passage->dlogits + i * L;
     float *features = passage->features + i * p->row;
 
-    lane->activations.statistics = ret_statistics;
-    activations_input(&lane->activations, p, n, batch->x + i * shape_size(p->values[0].shape));
-    forward_features(p, net->weights, &lane->activations, n, lane->scratch);
-    memcpy(features, lane->activations.values[p->head_value], n * p->row * sizeof(float));
-    drop_some(lane, p, batch, i, n, features); /* those that the ops left stay: the way back looks at them */
+    workspace->activations.statistics = ret_statistics;
+    activations_input(&workspace->activations, p, n, batch->x + i * shape_size(p->values[0].shape));
+    forward_features(p, net->weights, &workspace->activations, n, workspace->scratch);
+    memcpy(features, workspace->activations.values[p->head_value], n * p->row * sizeof(float));
+    drop_some(workspace, p, batch, i, n,
+              features); /* those that the ops left stay: the way back looks at them */
     forward_head(p, net->weights, features, n, logits);
     if (k)
         inputs_forward(net, n, batch->inputs + i * k, logits);
@@ -162,6 +165,6 @@ double lane_images(struct lane *lane, const struct trained *net, const struct pa
         inputs_backward(net, n, batch->inputs + i * k, dlogits, sums + p->inputs_sums);
     for (size_t j = 0; j < n * L; j++)
         sums[p->bias_sums + j % L] += dlogits[j];
-    backward_backbone(lane, net, batch, i, n, dlogits, sums);
+    backward_backbone(workspace, net, batch, i, n, dlogits, sums);
     return bce_sum(n * L, logits, y, weights);
 }

@@ -1,15 +1,15 @@
-/* model/net/lane.h - what one thread needs to take pictures forward and backward, see cxrd/training.h.
+/* model/net/workspace.h - what one thread needs to take pictures forward and backward, see cxrd/training.h.
  *
- * Between forward and backward a lane keeps the values and tapes of a few images, nothing else. */
-#ifndef MODEL_NET_LANE_H
-#define MODEL_NET_LANE_H
+ * Between forward and backward a workspace keeps the values and tapes of a few images, nothing else. */
+#ifndef MODEL_NET_WORKSPACE_H
+#define MODEL_NET_WORKSPACE_H
 
 #include "cxrd/training.h"
 #include "plan/forward.h"
 
-enum { LANE_IMAGES = 4 /* at a time, where no statistics are theirs */ };
+enum { WORKSPACE_IMAGES = 4 /* at a time, where no statistics are theirs */ };
 
-struct lane {
+struct workspace {
     struct activations activations;
     size_t images; /* that it takes at a time */
     float *slopes; /* [images][slopes_arena of the plan]: the loss by the values, in their layouts */
@@ -18,13 +18,13 @@ struct lane {
 
 /* images  the most that it will take at a time
  * Errors: ST_NOMEM. */
-MUST_USE enum status lane_init(struct lane *lane, const struct plan *p, size_t images);
+MUST_USE enum status workspace_init(struct workspace *workspace, const struct plan *p, size_t images);
 
-/* What lane_init() allocates, nearly; in double, since no product of it overflows. */
-double lane_bytes(const struct plan *p, size_t images);
-void lane_release(struct lane *lane); /* safe on zeroes */
+/* What workspace_init() allocates, nearly; in double, since no product of it overflows. */
+double workspace_bytes(const struct plan *p, size_t images);
+void workspace_release(struct workspace *workspace); /* safe on zeroes */
 
-/* The network as all lanes read it. */
+/* The network as all workspaces read it. */
 struct trained {
     const struct plan *plan;
     const struct prepared *weights;
@@ -40,10 +40,10 @@ struct passage {
     float *features; /* [n][row of the plan]: what the head saw of each */
 };
 
-/* Images i..i+n-1 of a batch, no more than the lane takes, forward and backward: their gradients, without that of the head's
+/* Images i..i+n-1 of a batch, no more than the workspace takes, forward and backward: their gradients, without that of the head's
  * weights, are added to `sums` [n_sums of the plan]. Returns their loss, summed.
  *   ret_statistics  [n_state of the network]: mean and variance of what each normalisation read, where the plan goes by those */
-double lane_images(struct lane *lane, const struct trained *net, const struct passage *passage, size_t i,
-                   size_t n, float *sums, float *ret_statistics);
+double workspace_run(struct workspace *workspace, const struct trained *net, const struct passage *passage,
+                     size_t i, size_t n, float *sums, float *ret_statistics);
 
 #endif
