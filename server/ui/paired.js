@@ -40,7 +40,9 @@ export async function showPaired(first, second) {
     $('paired-said').textContent = rowsOf(c);
     [first, second].forEach((card, i) => { $('paired-table').tHead.rows[0].cells[1 + i].textContent = called(card); });
     $('paired-table').tHead.rows[0].cells[5].textContent = `${called(second)} is`;
-    fillTable($('paired-table'), [rowOf('Mean AUROC', c.macro_auroc), ...c.findings.map((f) => rowOf(`AUROC, ${f.label.replaceAll('_', ' ')}`, f))]);
+    const told = c.findings.filter(({ first: a, second: b }) => a !== null && b !== null);
+    if (told.length < c.findings.length) $('paired-said').textContent += ` Of ${c.findings.length - told.length} findings these rows do not have both films with them and films without.`;
+    fillTable($('paired-table'), [rowOf('Mean AUROC', c.macro_auroc), ...told.map((f) => rowOf(`AUROC, ${f.label.replaceAll('_', ' ')}`, f))]);
     $('paired-table').closest('.scroll').hidden = false;
   } catch (error) {
     if (!(error instanceof Problem)) throw error;

@@ -73,8 +73,14 @@ async function take(file) {
 
 /* ---- one of them ---- */
 
+/** The limits of verdicts: between them, where either may be or neither, it cannot say, whichever of the two is the higher one. */
+function limitsOf({ present_from: from, absent_to: to }) {
+  if (from === null || to === null) return '–';
+  return `absent up to ${percent(Math.min(from, to))}, present from ${percent(Math.max(from, to))} on`;
+}
+
 function findingRow(finding) {
-  const limits = finding.present_from === null ? '–' : `absent up to ${percent(finding.absent_to)}, present from ${percent(finding.present_from)} on`;
+  const limits = limitsOf(finding);
   return [words(finding.label), `${finding.positives} of ${finding.positive_patients} patients`,
     finding.here ? (finding.scale === 1 && finding.shift === 0 ? 'threshold' : 'probability and threshold') : 'nothing: too few patients',
     finding.threshold === null ? '–' : `${percent(finding.threshold)}${finding.operating_point ? `, ${pointOf(finding.operating_point)}` : ''}`, ranged(finding, 'sensitivity', percent), ranged(finding, 'specificity', percent), limits];

@@ -1,6 +1,6 @@
 // Score a data set with a model, or validate the model there: the form, and what a job of these kinds says.
 import { Problem, getContract, getJson, postJson } from './api.js';
-import { $, attempt, make, number, percent, ranged, showAlert } from './dom.js';
+import { $, attempt, fillTable, make, number, percent, ranged, showAlert } from './dom.js';
 import { fieldOf, readFields, showFaults } from './form.js';
 import { keptOf } from './kept.js';
 
@@ -74,7 +74,7 @@ export function showFindings(record) {
   $('job-kept').replaceChildren(...keptOf(record));
   const three = (value) => number(value, 3);
   const named = new Set(scored.findings);
-  $('findings-here').tBodies[0].replaceChildren(...evaluation.test.findings.filter(({ label }) => named.has(label)).map((finding) => {
+  fillTable($('findings-here'), evaluation.test.findings.filter(({ label }) => named.has(label)).map((finding) => {
     const here = finding.operating_points.youden;
     const own = scored.own?.[finding.label];
     const cells = [String(finding.positives), ranged(finding, 'auroc', three), ranged(own, 'auroc', three), ranged(here, 'sensitivity', percent),

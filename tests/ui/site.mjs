@@ -115,6 +115,9 @@ async function testProfiles(tools, state) {
       assert.ok(Math.abs(moved - threshold) < 1e-5, `${label}: ${moved} ${threshold}`);
     }
     assert.equal(await page.evaluate(() => document.activeElement.id), 'profile-title');
+    const limits = await page.$$eval('#profile table tbody tr', (all) => all.map((row) => row.cells[row.cells.length - 1].textContent.match(/[\d.]+(?= %)/g)?.map(Number)));
+    assert.ok(limits.some(Boolean));
+    for (const pair of limits.filter(Boolean)) assert.ok(pair[0] <= pair[1], `a probability would be absent and present: ${pair}`);
     state.profile = profile;
   });
 
