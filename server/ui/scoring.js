@@ -66,6 +66,9 @@ export function scoredFacts({ id: job, scored, scored_model: model, dataset }) {
   };
 }
 
+/** A figure of these pictures, and below it that of the model's own test rows. */
+const beside = (here, own) => make('span', {}, here, make('br'), make('span', { class: 'own-figure' }, `own: ${own}`));
+
 /** Each finding that was scored: here, and on the model's own test rows; and what profiles kept. */
 export function showFindings(record) {
   const { evaluation, scored } = record;
@@ -77,8 +80,8 @@ export function showFindings(record) {
   fillTable($('findings-here'), evaluation.test.findings.filter(({ label }) => named.has(label)).map((finding) => {
     const here = finding.operating_points.youden;
     const own = scored.own?.[finding.label];
-    const cells = [String(finding.positives), ranged(finding, 'auroc', three), ranged(own, 'auroc', three), ranged(here, 'sensitivity', percent),
-      ranged(own?.rates?.youden, 'sensitivity', percent), ranged(here, 'specificity', percent), ranged(own?.rates?.youden, 'specificity', percent),
+    const cells = [String(finding.positives), beside(ranged(finding, 'auroc', three), ranged(own, 'auroc', three)),
+      ...['sensitivity', 'specificity'].map((name) => beside(ranged(here, name, percent), ranged(own?.rates?.youden, name, percent))),
       ranged(here, 'ppv', percent), ranged(here, 'positive_rate', percent)];
     return make('tr', {}, make('th', { scope: 'row' }, finding.label.replaceAll('_', ' ')), ...cells.map((cell) => make('td', {}, cell)));
   }));
