@@ -237,12 +237,12 @@ await tap.test('a job has its report, a page of its own', async () => {
   const bare = await popup.$$eval('img', (all) => all.filter((img) => !img.alt || !img.closest('figure').querySelector('figcaption').textContent).length);
   assert.equal(bare, 0, 'pictures without a caption');
   await assertAccessible('the report', [], popup);
-  await popup.setViewportSize(WIDE);
-  const wider = await popup.$$eval('.scroll', (all) => all.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth + 1).map((box) => box.getAttribute('aria-label')));
-  assert.deepEqual(wider, [], 'tables of the report that are cut off on a desk');
   await popup.setViewportSize(PHONE);
   await assertFits(popup, 'the report');
   if (screenshots) await popup.screenshot({ path: path.join(screenshots, 'report.png'), fullPage: true });
+  await popup.setViewportSize(WIDE);
+  const wider = await popup.$$eval('.scroll', (all) => all.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth + 1).map((box) => box.getAttribute('aria-label')));
+  assert.deepEqual(wider, [], 'tables of the report that are cut off on a desk');
   await popup.click('a:text-is("Copy for mailing")');
   await popup.waitForURL(`${server.url}/jobs/${id}/report?copy=mail`);
   assert.equal((await chartsOf(popup)).length, charts.length);
