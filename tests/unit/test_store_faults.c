@@ -182,7 +182,7 @@ static void a_setting(void)
 /* It reads nothing: all of it is one flight. */
 static enum status op_forget(struct error *err) { return store_setting_put(far, "shadow", NULL, err); }
 
-static enum status op_activate(struct error *err) { return store_activate(far, job.text, NULL, err); }
+static enum status op_activate(struct error *err) { return store_activate(far, job.text, NULL, NULL, err); }
 
 #define THE_JOB "(SELECT max(seq) FROM jobs)"
 
