@@ -188,6 +188,7 @@ class Replicas(Case):
         try:
             self.assert_prediction(client.post(server, '/predict', picture.noise(), Content_Type='image/png'))
             self.assert_problem(client.post_json(server, '/jobs/train', TRAINING), 503, 'cannot be reached')
+            self.assert_problem(client.get(server, '/replicas'), 503, 'cannot be reached')
         finally:
             self.cluster.start()
         program.poll(lambda: client.post_json(server, '/jobs/train', {**TRAINING, 'epochs': 0}).status == 202, 'it is back')
