@@ -266,15 +266,15 @@ Test(helper, a_picture_leaves_nothing_to_the_next)
     decoder_close(d);
 }
 
-/* The memory for a next picture; -1: there is no such memory. */
-static int ready_output(void)
+/* The memory for a next picture, as a path, since its descriptor is the keeper's to close; -1: there is no such memory. */
+static int ready_output(char path[64])
 {
-    char path[64], name[64];
+    char name[64];
 
     for (int fd = 0; fd < 64; fd++) {
         ssize_t n;
 
-        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        snprintf(path, 64, "/proc/self/fd/%d", fd);
         n = readlink(path, name, sizeof name - 1);
         name[n > 0 ? n : 0] = '\0';
         if (strstr(name, "memfd:cxrd-output"))
@@ -286,9 +286,10 @@ static int ready_output(void)
 /* How much of it is there; SIZE_MAX: there is none. */
 static size_t ready_bytes(void)
 {
+    char path[64];
     struct stat st;
 
-    return fstat(ready_output(), &st) == 0 ? (size_t)st.st_blocks * 512 : SIZE_MAX;
+    return ready_output(path) >= 0 && stat(path, &st) == 0 ? (size_t)st.st_blocks * 512 : SIZE_MAX;
 }
 
 static bool comes(size_t ready)
@@ -332,6 +333,7 @@ Test(helper, memory_for_the_next_picture_is_there_and_zero)
                  whole = (DECODE_OUTPUT_SIZE(SIDE * SIDE) + page - 1) / page * page;
     struct decoder *d = keeping(INFINITY);
     struct error err = { 0 };
+    char path[64];
     uint8_t byte = 1;
 
     cr_assert_eq(ready_bytes(), SIZE_MAX, "nothing is known of a next one");
@@ -339,7 +341,7 @@ Test(helper, memory_for_the_next_picture_is_there_and_zero)
         cr_assert_eq(tried_long(d, LIKE_LAST), ST_OK);
         cr_assert(comes(whole), "%zu", ready_bytes());
         for (size_t k = 0; k < whole; k++)
-            cr_assert(pread(ready_output(), &byte, 1, (off_t)k) == 1 && byte == 0, "byte %zu", k);
+            cr_assert(pread(ready_output(path), &byte, 1, (off_t)k) == 1 && byte == 0, "byte %zu", k);
     }
     cr_assert_eq(tried_long(d, "zeros, which is no reply"), ST_FORMAT);
     cr_assert(comes(whole), "%zu", ready_bytes());
