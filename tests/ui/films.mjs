@@ -287,6 +287,7 @@ async function testWorklist({ tap, page, server, complaints, assertAccessible, s
     await seen(page);
     assert.equal(await page.textContent('#pane-prior .tag'), 'Prior: 02 film.png');
     assert.equal(await page.textContent('#pane-current .tag'), 'Current: 05 film.png');
+    await page.$eval('#viewing', (viewing) => viewing.scrollIntoView()); // the row that was clicked is further down
     const { width, height, x, y } = await page.locator('#pane-prior').boundingBox();
     await page.mouse.move(x + width / 3, y + height / 3);
     const before = await zoomOf(page);
