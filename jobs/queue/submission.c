@@ -1,6 +1,39 @@
 /* jobs/queue/submission.c - see submission.h. */
 #include "submission.h"
 
+json_t *job_record_begin(const struct runner *r)
+{
+    return json_pack("{s:n,s:[],s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:[],s:o}", "dataset", "epochs",
+                     "validation_loss", "top5_accuracy", "baseline", "transfer", "calibration", "evaluation",
+                     "model", "error", "promotion", "weights_sha256", "replay", "warnings", "environment",
+                     environment_json(r->options.threads));
+}
+
+/* With the lock held. */
+enum status job_refuse_full(const struct runner *r, struct error *err)
+{
+    return error_set(err, ST_BUSY, "the job queue is full: %zu jobs wait for job %s", r->options.job_queue,
+                     r->running.job);
+}
+
+enum status job_submit(struct runner *r, struct new_job *job, char ret_id[ID_SIZE], struct error *err)
+{
+    json_t *record = job_record_begin(r);
+    enum status st;
+
+    job->max_queued = r->options.job_queue;
+    job->record = record;
+    st = record ? store_job_add(r->store, job, ret_id, err) : error_nomem(err);
+    json_decref(record);
+    pthread_mutex_lock(&r->lock);
+    if (st == ST_BUSY)
+        job_refuse_full(r, err);
+    else
+        pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&r->lock);
+    return st;
+}
+
 enum status submission_begin(struct runner *r, struct submission *s, const json_t *request,
                              enum caption_parts parts, char ret_id[ID_SIZE], json_t *errors,
                              struct error *err)

@@ -8,39 +8,6 @@
 
 #include <stdlib.h>
 
-json_t *job_record_begin(const struct runner *r)
-{
-    return json_pack("{s:n,s:[],s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:[],s:o}", "dataset", "epochs",
-                     "validation_loss", "top5_accuracy", "baseline", "transfer", "calibration", "evaluation",
-                     "model", "error", "promotion", "weights_sha256", "replay", "warnings", "environment",
-                     environment_json(r->options.threads));
-}
-
-/* With the lock held. */
-static enum status refuse_full(const struct runner *r, struct error *err)
-{
-    return error_set(err, ST_BUSY, "the job queue is full: %zu jobs wait for job %s", r->options.job_queue,
-                     r->running.job);
-}
-
-enum status job_submit(struct runner *r, struct new_job *job, char ret_id[ID_SIZE], struct error *err)
-{
-    json_t *record = job_record_begin(r);
-    enum status st;
-
-    job->max_queued = r->options.job_queue;
-    job->record = record;
-    st = record ? store_job_add(r->store, job, ret_id, err) : error_nomem(err);
-    json_decref(record);
-    pthread_mutex_lock(&r->lock);
-    if (st == ST_BUSY)
-        refuse_full(r, err);
-    else
-        pthread_cond_signal(&r->wake);
-    pthread_mutex_unlock(&r->lock);
-    return st;
-}
-
 enum status runner_resume(struct runner *r, const char *id, struct error *err)
 {
     enum status st;
@@ -50,7 +17,7 @@ enum status runner_resume(struct runner *r, const char *id, struct error *err)
         ST_OK) /* or the store calls running what was told as interrupted */
         st = store_job_resume(r->store, id, r->options.job_queue, err);
     if (st == ST_BUSY)
-        refuse_full(r, err);
+        job_refuse_full(r, err);
     else if (st == ST_OK)
         pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);

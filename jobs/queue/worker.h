@@ -149,6 +149,9 @@ void lease_keeper_end(struct runner *r);
 
 /* ---- entering the queue ---- */
 
+/* With the lock held: ST_BUSY, and how many wait for which job. */
+enum status job_refuse_full(const struct runner *r, struct error *err);
+
 /* Queue a job whose configuration is good. Errors: store_job_add()'s. */
 struct new_job;
 MUST_USE enum status job_submit(struct runner *r, struct new_job *job, char ret_id[ID_SIZE],

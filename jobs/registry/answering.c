@@ -12,22 +12,6 @@
 
 /* ---- what answers now ---- */
 
-/* With the lock held. */
-static bool is_trusted(const struct registry *r)
-{
-    return !r->follower || clock_seconds() < r->trusted_until;
-}
-
-struct loaded_model *registry_active(struct registry *r)
-{
-    struct loaded_model *m;
-
-    pthread_mutex_lock(&r->lock);
-    m = r->active && is_trusted(r) ? loaded_model_hold(r->active) : NULL;
-    pthread_mutex_unlock(&r->lock);
-    return m;
-}
-
 bool registry_fault(struct registry *r, struct registry_fault *ret)
 {
     pthread_mutex_lock(&r->lock);
@@ -45,7 +29,7 @@ enum status registry_serving(struct registry *r, struct loaded_model **ret, stru
     if (*ret)
         return ST_OK;
     pthread_mutex_lock(&r->lock);
-    trusted = is_trusted(r);
+    trusted = registry_is_trusted(r);
     pthread_mutex_unlock(&r->lock);
     if (!trusted)
         return error_set(

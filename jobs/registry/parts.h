@@ -37,6 +37,9 @@ struct registry {
         exporting; /* one ONNX file is made at a time, since that takes a model's memory; no other is taken with it */
 };
 
+/* With `lock` held: whether this server may answer by the model that it has. */
+bool registry_is_trusted(const struct registry *r);
+
 /* Load a model to be served.
  *   ret_card  may be NULL */
 MUST_USE enum status loaded_model_read(struct registry *r, const char *id, json_t **ret_card,

@@ -23,6 +23,22 @@
 
 static const char WEIGHTS[] = ".safetensors", ONNX[] = ".onnx";
 
+/* With the lock held. */
+bool registry_is_trusted(const struct registry *r)
+{
+    return !r->follower || clock_seconds() < r->trusted_until;
+}
+
+struct loaded_model *registry_active(struct registry *r)
+{
+    struct loaded_model *m;
+
+    pthread_mutex_lock(&r->lock);
+    m = r->active && registry_is_trusted(r) ? loaded_model_hold(r->active) : NULL;
+    pthread_mutex_unlock(&r->lock);
+    return m;
+}
+
 /*   format  ".safetensors", or ".onnx" of what is made of it when somebody asks for that */
 static enum status path_of(const struct registry *r, const char *id, const char *format, char path[PATH_MAX],
                            struct error *err)
@@ -247,56 +263,6 @@ enum status loaded_model_read(struct registry *r, const char *id, json_t **ret_c
     else
         json_decref(card);
     return st;
-}
-
-enum status registry_open(struct store *store, const char *state, const struct registry_options *options,
-                          struct registry **ret_registry, struct error *err)
-{
-    struct registry *r = calloc(1, sizeof *r);
-    enum status st;
-
-    if (!r)
-        return error_nomem(err);
-    r->store = store;
-    r->precision = options->precision;
-    r->signers = options->signers;
-    r->deleted = options->deleted;
-    r->arg = options->arg;
-    pthread_mutex_init(&r->lock, NULL);
-    pthread_mutex_init(&r->change, NULL);
-    pthread_mutex_init(&r->loading, NULL);
-    pthread_mutex_init(&r->own, NULL);
-    pthread_mutex_init(&r->fetching, NULL);
-    pthread_mutex_init(&r->exporting, NULL);
-    if (snprintf(r->folder, sizeof r->folder, "%s/models", state) >= (int)sizeof r->folder)
-        st = error_set(err, ST_IO, "the path of the state folder is too long");
-    else
-        st = folder_make(r->folder, err);
-    if (st == ST_OK)
-        st = shelf_new(options->beside, &r->shelf, err);
-    if (st == ST_OK)
-        st = answering_begin(r, err);
-    if (st != ST_OK) {
-        registry_close(r);
-        return st;
-    }
-    *ret_registry = r;
-    return ST_OK;
-}
-
-void registry_close(struct registry *r)
-{
-    if (!r)
-        return;
-    answering_end(r);
-    shelf_free(r->shelf);
-    pthread_mutex_destroy(&r->exporting);
-    pthread_mutex_destroy(&r->fetching);
-    pthread_mutex_destroy(&r->own);
-    pthread_mutex_destroy(&r->loading);
-    pthread_mutex_destroy(&r->change);
-    pthread_mutex_destroy(&r->lock);
-    free(r);
 }
 
 /* A card shows what a file says of its data and of where it is from; one that was stored before this was asked goes on

@@ -7,16 +7,7 @@
 
 #include <string.h>
 
-static const char *const NAMES[] = { "", "cancel", "keep_best" };
 #define TOO_LATE "too late"
-
-enum asked store_asked(const char *name)
-{
-    for (int i = ASKED_KEEP_BEST; name && i > ASKED_NOTHING; i--)
-        if (strcmp(name, NAMES[i]) == 0)
-            return (enum asked)i;
-    return ASKED_NOTHING;
-}
 
 enum status store_job_renew(struct store *s, const struct claim *c, enum asked *ret_asked, struct error *err)
 {
@@ -97,7 +88,8 @@ enum status store_job_ask(struct store *s, const char *id, enum asked asked, str
     if (st == ST_OK && late && !left)
         st = error_set(err, ST_CONFLICT, "the job is saving its results and can no longer be cancelled");
     if (st == ST_OK)
-        st = left && asked == ASKED_CANCEL ? end_left(s, id, err) : write_asked(s, id, NAMES[asked], err);
+        st = left && asked == ASKED_CANCEL ? end_left(s, id, err)
+                                           : write_asked(s, id, store_asked_name(asked), err);
     return store_end(s, st, err);
 }
 

@@ -10,6 +10,8 @@
  * within a transaction leaves nothing of that. Times are the database's: no two machines' clocks are compared. */
 #include "parts.h"
 
+#include <string.h>
+
 #define NAMED " AND CAST(id AS TEXT) = id AND substr(id, 1, length(id)) = id AND length(id) < %d"
 
 enum status store_claim_next(struct store *s, struct statement **ret_row, struct error *err)
@@ -69,6 +71,18 @@ enum status store_job_state(struct store *s, const char *id, enum job_state *ret
 
     return look(s, id, ret_state, &token, err);
 }
+
+static const char *const ASKED[] = { "", "cancel", "keep_best" };
+
+enum asked store_asked(const char *name)
+{
+    for (int i = ASKED_KEEP_BEST; name && i > ASKED_NOTHING; i--)
+        if (strcmp(name, ASKED[i]) == 0)
+            return (enum asked)i;
+    return ASKED_NOTHING;
+}
+
+const char *store_asked_name(enum asked asked) { return ASKED[asked]; }
 
 enum status store_fence(struct store *s, const struct claim *c, enum job_state *ret_state, bool *ret_last,
                         struct error *err)

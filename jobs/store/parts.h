@@ -150,6 +150,7 @@ json_t *record_macro_auroc(const json_t *record);
 void record_texts_release(struct record_texts *t); /* safe on zeroes */
 
 enum asked store_asked(const char *name); /* by what the store has of it; NULL: nothing */
+const char *store_asked_name(enum asked asked);
 
 /* ---- inside a transaction: its state, its record, and its journal ---- */
 MUST_USE enum status store_write_state(struct store *s, const char *id, enum job_state to, struct error *err);

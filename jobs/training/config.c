@@ -410,7 +410,7 @@ static const struct field *field_find(const char *name)
     return NULL;
 }
 
-const char *config_field_at(size_t i) { return i < N_FIELDS ? FIELDS[i].name : NULL; }
+static const char *field_at(size_t i) { return i < N_FIELDS ? FIELDS[i].name : NULL; }
 
 bool train_config_sees(const struct train_config *c) { return strcmp(c->images, NO_IMAGES) != 0; }
 
@@ -632,7 +632,7 @@ static enum status parse(const json_t *object, struct train_config c, struct tra
         if (f)
             parse_field(f, value, &c, errors);
         else
-            config_refuse_field(errors, name);
+            config_refuse_field(errors, field_at, name);
     }
     if (!json_object_get(object, "split_seed"))
         c.split_seed = c.seed;

@@ -4,11 +4,9 @@
 
 #include "cxrd/train_config.h"
 
-/* The names of the fields, one after the other; NULL: there are no more. */
-const char *config_field_at(size_t i);
-
-/* Refuse a name that is none of them, and say which one is meant where one is near. */
-void config_refuse_field(json_t *errors, const char *name);
+/* Refuse a name that is no field's, and say which one is meant where one is near.
+ *   field_at  the names of the fields, one after the other; NULL behind the last */
+void config_refuse_field(json_t *errors, const char *(*field_at)(size_t i), const char *name);
 
 /* Which of the field's choices it is; of networks that see a picture. */
 int config_architecture(const char *name);

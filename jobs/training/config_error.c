@@ -23,12 +23,12 @@ void config_error(json_t *errors, const char *field, const char *fmt, ...)
 }
 
 /* The field that was meant, as far as one is near enough: a third of the name may be wrong. NULL: each is too far away. */
-static const char *field_meant(const char *name)
+static const char *field_meant(const char *(*field_at)(size_t i), const char *name)
 {
     const size_t n = strlen(name);
     const char *meant = NULL, *field;
 
-    for (size_t i = 0, best = n / 3 + 1; n <= WORD_COMPARED && (field = config_field_at(i)) != NULL; i++) {
+    for (size_t i = 0, best = n / 3 + 1; n <= WORD_COMPARED && (field = field_at(i)) != NULL; i++) {
         const size_t m = strlen(field), apart = m > WORD_COMPARED ? m : word_distance(name, n, field, m);
 
         if (apart < best) {
@@ -39,9 +39,9 @@ static const char *field_meant(const char *name)
     return meant;
 }
 
-void config_refuse_field(json_t *errors, const char *name)
+void config_refuse_field(json_t *errors, const char *(*field_at)(size_t i), const char *name)
 {
-    const char *meant = field_meant(name);
+    const char *meant = field_meant(field_at, name);
 
     if (meant)
         config_error(errors, name, "is not a field of a job; is '%s' meant?", meant);
