@@ -2,11 +2,13 @@
 """Does the report say "learned" only of what was learned? The same data with their labels shuffled among the rows, again and
 again, and as they are, by several split seeds.
 
-    bench/learned.py CXRD DATASETS DATASET [--shuffled 24] [--real 5] [--set KEY=VALUE]... [--init WEIGHTS] [--threads 2]
+    bench/learned.py CXRD DATASETS DATASET [--shuffled 24] [--real 5] [--first 1] [--set KEY=VALUE]... [--init WEIGHTS]
+                     [--threads 2]
 
 Each training splits by patient and is judged on its test split (the record's `evaluation.learning`). Prints a line a training
 and the counts; exits with 1 where more than 2 of 24 shuffled trainings, or fewer than all real ones, say "learned". The
-data set is copied once, by links where the file system allows, since a shuffled table must lie beside its pictures.
+seeds of each kind begin with --first: a run that was cut off is continued by it. The data set is copied once, by links where
+the file system allows, since a shuffled table must lie beside its pictures.
 """
 import argparse
 import csv
@@ -76,17 +78,19 @@ def main():
     parser.add_argument('dataset')
     parser.add_argument('--shuffled', type=int, default=24)
     parser.add_argument('--real', type=int, default=5)
+    parser.add_argument('--first', type=int, default=1)
     parser.add_argument('--set', action='append', default=[])
     parser.add_argument('--init', help='weights of a model to transfer from')
     parser.add_argument('--threads', type=int, default=2)
     arguments = parser.parse_args()
+    first = arguments.first
     all_rows = 'drop_no_finding=false' in arguments.set
     with tempfile.TemporaryDirectory() as datasets:
         folder = os.path.join(datasets, arguments.dataset)
         shutil.copytree(os.path.join(arguments.datasets, arguments.dataset), folder, copy_function=link)
-        real = sum(run(arguments, datasets, 'real', TABLE, seed) for seed in range(1, arguments.real + 1))
+        real = sum(run(arguments, datasets, 'real', TABLE, seed) for seed in range(first, first + arguments.real))
         noise = sum(run(arguments, datasets, 'shuffled', shuffle(folder, seed, all_rows), seed)
-                    for seed in range(1, arguments.shuffled + 1))
+                    for seed in range(first, first + arguments.shuffled))
     print(f'"learned": {real} of {arguments.real} real, {noise} of {arguments.shuffled} shuffled')
     sys.exit(real < arguments.real or noise * 24 > 2 * arguments.shuffled)
 

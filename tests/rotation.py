@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Run a share of the checks that are too long for every commit.
 
-    tests/rotation.py [--tsan] [--turn=N] [--until=SECONDS]
+    tests/rotation.py [--tsan] TURN [--until=SECONDS]
 
-The turn is a number, by default the first digits of the commit's hash. It chooses a part, model, jobs, decode or server, and measures
+TURN is a number. It chooses a part, model, jobs, decode or server, and measures
 how much of it the part's unit programs execute, against the floor in tests/coverage.tsv. With --tsan it chooses one in SHARES of the
 unit programs, which run under ThreadSanitizer. Standard output says what ran and what did not. SECONDS, since 1970, is when it has
 to be over: programs that have not ended by then are named and do not count. Results are in the folder tap of the build folder.
@@ -12,6 +12,7 @@ import argparse
 import concurrent.futures
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -24,11 +25,6 @@ SHARES = 6
 # Under ThreadSanitizer each of these takes longer than all that CI has; ./dev test tsan runs them.
 TOO_LONG = ('unit_checkpoint', 'unit_trainer', 'unit_transfer')
 LEAST = 20  # seconds that make it worth beginning a program
-
-
-def commit_number():
-    done = subprocess.run(['git', '-C', ROOT, 'rev-parse', '--short=7', 'HEAD'], capture_output=True, text=True, check=False)
-    return int(done.stdout[:7], 16) if done.returncode == 0 else 0
 
 
 class Rotation:
@@ -52,15 +48,19 @@ class Rotation:
         for name in os.listdir(tap):
             os.remove(os.path.join(tap, name))
 
-    def make(self, targets=()):
-        """Build these, or everything; False where there was no time to."""
+    def make(self, names):
+        """Build the programs of these tests; False where there was no time to."""
+        targets = [name.replace('unit_', 'test_', 1) for name in names]
+        build = subprocess.Popen(['cmake', '--build', '--preset', self.preset, '--target', *targets], cwd=ROOT, start_new_session=True)
         try:
-            subprocess.run(['cmake', '--build', '--preset', self.preset, *(f'--target={t}' for t in targets)], cwd=ROOT, check=True,
-                           timeout=max(1, self.left()))
+            if build.wait(max(1, self.left())):
+                sys.exit(f'rotation: {self.preset} does not build')
+            return True
         except subprocess.TimeoutExpired:
+            os.killpg(build.pid, signal.SIGKILL)  # the compilers too: they would go on
+            build.wait()
             print(f'rotation: no time was left to build {self.preset}: nothing of this turn ran', flush=True)
             return False
-        return True
 
     def programs(self):
         """The tests that ctest knows, in its order: name, command, environment, labels."""
@@ -118,7 +118,7 @@ def under_tsan(turn, until):
     rotation = Rotation('tsan', until)
     rotation.configure()
     names = [p[0] for p in rotation.programs() if p[3] and p[0] not in TOO_LONG][share::SHARES]  # p[3]: its part
-    if not rotation.make([name.replace('unit_', 'test_', 1) for name in names]):
+    if not rotation.make(names):
         return True
     rotation.run_all([p[:3] for p in rotation.programs() if p[0] in names])
     return rotation.end()
@@ -131,7 +131,7 @@ def with_coverage(turn, until):
           flush=True)
     rotation = Rotation('coverage', until)
     rotation.configure()
-    if not rotation.make():
+    if not rotation.make([name for name, _, _, labels in rotation.programs() if part in labels]):
         return True
     coverage_floor.forget(rotation.build)
     rotation.run_all([p[:3] for p in rotation.programs() if part in p[3]])
@@ -144,7 +144,7 @@ def with_coverage(turn, until):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--tsan', action='store_true')
-    parser.add_argument('--turn', metavar='N', type=int, default=commit_number())
+    parser.add_argument('turn', metavar='TURN', type=int)
     parser.add_argument('--until', metavar='SECONDS', type=float, default=time.time() + 24 * 3600)
     arguments = parser.parse_args()
     turn = under_tsan if arguments.tsan else with_coverage
