@@ -326,7 +326,8 @@ class TheWholeRun(OpenApiCase):
             count += 1
             errors = self.contract.schemas.errors(json.loads(reply.body), media['schema'])
             self.assertEqual(errors, [], f'{reply.method} {reply.target} {reply.status}')
-        self.assertGreater(count, 20)
+        if client.WHOLE_RUN:
+            self.assertGreater(count, 20)
 
 
 if __name__ == '__main__':
