@@ -3,8 +3,8 @@
  *
  *   bench_outside CXRD_DECODE ROUNDS [lone|announced]
  *
- * lone: what is ready for the next picture is given back before it comes, as after 10 s without one; announced: and the picture is
- * announced, as the server does when the first part of it has come, before it is decoded in this process.
+ * lone: the decoder gives back what it keeps ready before each picture comes, as it does after 10 s without one. announced: the same, and
+ * each picture is announced before it is decoded in this process, as the server announces one when its first part has come.
  * Two drawn radiographs without compression, so that there is little else to measure: 2,500 x 3,000 pixels of 12 bits, 15 MB, and
  * 256 x 256 of them. A line each: milliseconds of wall time, the least and the median of either way, and of the differences of the rounds;
  * then processor time of both processes together. */

@@ -79,7 +79,7 @@ MUST_USE enum status store_job_repeated(struct store *s, const struct new_job *j
                                         struct error *err);
 
 /* The oldest job that is queued, or that runs with a lease which has run out, becomes the caller's, and running. One whose
- * configuration cannot be read any more fails with a reason, and the next is taken. Errors: ST_NOTFOUND (there is none), ST_IO.
+ * configuration cannot be read any more fails with a reason, and the next is taken. Errors: ST_NOTFOUND (no job waits), ST_IO.
  *   ret_config  a new reference */
 MUST_USE enum status store_job_begin(struct store *s, struct claim *ret, char ret_type[JOB_TYPE_SIZE],
                                      json_t **ret_config, struct error *err);
@@ -174,7 +174,7 @@ MUST_USE enum status store_note_drift(struct store *s, const json_t *data, struc
 /* The one that is due first, due or not. One that was put off at a time that is still to come, since the clock was set back,
  * is due at once.
  *   now  seconds since 1970
- * Errors: ST_NOTFOUND (there is none), ST_IO, ST_NOMEM. */
+ * Errors: ST_NOTFOUND (no notice waits), ST_IO, ST_NOMEM. */
 MUST_USE enum status store_notice_first(struct store *s, int64_t now, struct notice *ret, struct error *err);
 MUST_USE enum status store_notice_done(struct store *s, int64_t seq, struct error *err);
 MUST_USE enum status store_notice_again(struct store *s, int64_t seq, int64_t now, int64_t pause,
@@ -319,7 +319,7 @@ MUST_USE enum status store_model_surplus(struct store *s, size_t keep, char ret_
 MUST_USE enum status store_model_sign(struct store *s, const char *id, const char *sha256,
                                       const char *signature, struct error *err);
 
-/* {"sha256","signature"}, a new reference. Errors: ST_NOTFOUND (there is none), ST_IO. */
+/* {"sha256","signature"}, a new reference. Errors: ST_NOTFOUND (not signed), ST_IO. */
 MUST_USE enum status store_model_signature(struct store *s, const char *id, json_t **ret, struct error *err);
 
 /* ---- profiles of sites (cxrd/site_profile.h) ----

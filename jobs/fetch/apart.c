@@ -24,7 +24,8 @@
 
 #define PROGRAM "/proc/self/exe" /* of this process, even where its file has been replaced */
 
-/* Descriptors of the process; and where this one's copies of them begin, which are none of these. */
+/* The descriptors that the new process has, and the lowest one that this process may use for its copies: dup2() to one of the former
+ * must not close a copy. */
 enum { AT_SOCKET = 3, AT_ARCHIVE, AT_FOLDER, AT_END, COPIES_FROM = AT_END };
 
 enum {

@@ -47,8 +47,8 @@ struct engine {
     /* SQL: a place for the count of migrations, NULL where it needs none; what that is; that it is so many, of printf() with one %lld. */
     const char *version_make, *version_ask, *version_set;
 
-    /* begin: whatever is read in it is so until its end, since no other connection writes meanwhile. commit: what was written is on the
-     * disk. rollback: nothing of it is, also where the connection is lost. */
+    /* begin: no other connection writes until the end, so what has been read stays true. commit: what was written is on the disk.
+     * rollback: the database is as before, also where the connection is lost. */
     enum status (*begin)(struct database *db, struct error *err);
     enum status (*commit)(struct database *db, struct error *err);
     void (*rollback)(struct database *db);
@@ -59,7 +59,7 @@ struct engine {
     /* NULL: db->failed and *err say why. */
     struct statement *(*prepare)(struct database *db, const char *sql, const struct value *values, size_t n,
                                  struct error *err);
-    /* To the next row. Errors: ST_NOTFOUND (there is none), ST_IO, ST_NOMEM. */
+    /* To the next row. Errors: ST_NOTFOUND (no more rows), ST_IO, ST_NOMEM. */
     enum status (*step)(struct statement *stmt, struct error *err);
     void (*done)(struct statement *stmt);
 

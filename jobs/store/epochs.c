@@ -15,7 +15,7 @@
 #define IS_ACTIVE         "EXISTS (SELECT 1 FROM settings WHERE name = 'active_model' AND value = models.id)"
 #define LAST_EPOCH        "coalesce((SELECT max(epoch) FROM epochs), 0)"
 
-/* An epoch as a row has it: its number and its model. Errors: ST_NOTFOUND (there is none), ST_IO. */
+/* Read an epoch from a row: its number and its model. Errors: ST_NOTFOUND (no row), ST_IO. */
 static enum status epoch_row(struct store *s, struct statement *stmt, struct epoch *ret, struct error *err)
 {
     enum status st = store_row(s, stmt, err);

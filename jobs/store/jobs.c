@@ -251,8 +251,10 @@ static enum status move(struct store *s, const struct claim *c, enum job_state t
     bool last = false;
     enum status st = store_fence(s, c, &from, &last, err);
 
-    if (st == ST_CONFLICT && last && from == to)
-        return ST_OK; /* it was written, and the answer lost */
+    if (st == ST_CONFLICT && last && from == to) {
+        s->told = true; /* it was written, and the answer lost: readers have not been woken for it */
+        return ST_OK;
+    }
     if (st == ST_OK && (to == JOB_RUNNING || !job_may_become(from, to)))
         st = error_set(err, ST_CONFLICT, "the job is %s and cannot become %s", job_state_name(from),
                        job_state_name(to));

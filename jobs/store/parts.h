@@ -128,8 +128,8 @@ MUST_USE enum status store_job_state(struct store *s, const char *id, enum job_s
 
 /* ---- inside a transaction: who runs a job, see leases.c ---- */
 
-/* The next job that may be claimed is claimed: the claim's token, what was asked, the job's id, type and config. The statement is to be done with, also
- * after a failure. Errors: ST_NOTFOUND (there is none), ST_IO. */
+/* The next job that may be claimed is claimed: the claim's token, what was asked, the job's id, type and config. The caller calls store_done(), also
+ * after a failure. Errors: ST_NOTFOUND (no job waits), ST_IO. */
 MUST_USE enum status store_claim_next(struct store *s, struct statement **ret_row, struct error *err);
 
 /* Whether that claim may write to its job, to the end of the transaction.

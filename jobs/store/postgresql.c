@@ -175,8 +175,8 @@ static void close_server(struct database *db)
 
 static enum status open_server(const char *place, struct database **ret, struct error *err)
 {
-    /* A parameter of the address goes before one here. GSSAPI is for those who ask for it: two threads that connect at a time have been
-     * seen to end the process in libgssapi_krb5 (gss_release_cred() of a pointer that is none). */
+    /* A parameter of the address goes before one here. GSSAPI is for those who ask for it: the process has been seen to crash in
+     * libgssapi_krb5 (gss_release_cred() of an invalid pointer) when two threads connected at once. */
     static const char *const NAMES[] = { "gssencmode",          "connect_timeout",  "keepalives_idle",
                                          "keepalives_interval", "keepalives_count", "tcp_user_timeout",
                                          "application_name",    "dbname",           NULL };

@@ -1075,12 +1075,12 @@ struct crowd {
     atomic_int n_same;
 };
 
-static void decode_in_crowd(void *arg, size_t task, size_t lane)
+static void decode_in_crowd(void *arg, size_t task, size_t thread)
 {
     struct crowd *c = arg;
     struct image img = IMAGE_INIT;
 
-    (void)task, (void)lane;
+    (void)task, (void)thread;
     if (image_decode(c->png.data, c->png.len, &IMAGE_READER_PNG, &img, NULL) == ST_OK &&
         same_picture(&img, &c->expected))
         atomic_fetch_add(&c->n_same, 1);

@@ -125,11 +125,14 @@ Test(leases, write_an_end_once_however_often_it_is_said)
     struct claim claim;
     struct error err = { 0 };
     json_t *events = NULL;
+    uint64_t changes;
 
     begun();
     claim = claim_of(id);
     cr_assert_eq(store_job_move(store, &claim, JOB_SUCCEEDED, NULL, &err), ST_OK, "%s", err.text);
+    changes = store_journal_changes(store);
     cr_assert_eq(store_job_move(store, &claim, JOB_SUCCEEDED, NULL, &err), ST_OK, "%s", err.text);
+    cr_assert_gt(store_journal_changes(store), changes); /* whoever waits for the end looks again */
     check_refusal("another end", store_job_move(store, &claim, JOB_FAILED, NULL, &err), ST_CONFLICT, &err,
                   "no longer");
     cr_assert_eq(store_job_events(store, id.text, 0, 10, &events, &err), ST_OK, "%s", err.text);
