@@ -5,6 +5,7 @@
 #include "cxrd/weights.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,45 @@ struct model *tiny_model(uint64_t seed, float scale, json_t *notes)
     cr_assert_eq(model_new(net, &NIH_LABELS, &pre, params, notes, &m, &err), ST_OK, "%s", err.text);
     network_unref(net);
     free(params);
+    return m;
+}
+
+struct model *tiny_graph(uint64_t seed, const struct labels *labels)
+{
+    const struct preprocess pre = { 64, RESIZE_AREA, 128, 64 };
+    const struct network *net;
+    struct model *m = NULL;
+    struct error err = { 0 };
+    struct rng rng;
+    char text[1024];
+    float *values;
+
+    snprintf(
+        text, sizeof text,
+        "{\"version\":1,\"channels\":1,\"nodes\":["
+        "{\"op\":\"conv\",\"name\":\"stem\",\"from\":[0],\"channels\":6,\"kernel\":[3,3],\"stride\":[4,4],"
+        "\"pad\":[1,1,1,1],\"groups\":1,\"bias\":false},"
+        "{\"op\":\"norm\",\"name\":\"stem_bn\",\"from\":[1],\"epsilon\":0.001},{\"op\":\"silu\",\"from\":[2]}"
+        ","
+        "{\"op\":\"global_pool\",\"from\":[3]},{\"op\":\"flatten\",\"from\":[4]},"
+        "{\"op\":\"dense\",\"name\":\"head\",\"from\":[5],\"channels\":%zu,\"bias\":true}]}",
+        labels->n);
+    cr_assert_eq(network_new(&(struct network_spec){ .architecture = GRAPH_ARCHITECTURE,
+                                                     .image_size = pre.size,
+                                                     .n_labels = labels->n,
+                                                     .channels = 1,
+                                                     .graph = text },
+                             &net, &err),
+                 ST_OK, "%s", err.text);
+    values = calloc(net->n_params + net->n_state, sizeof *values);
+    cr_assert_not_null(values);
+    rng_seed(&rng, seed, 1);
+    network_initialise(net, INIT_HE, &rng, values);
+    for (size_t i = net->n_params; i < net->n_params + net->n_state; i++)
+        values[i] = 1; /* means or variances */
+    cr_assert_eq(model_new(net, labels, &pre, values, NULL, &m, &err), ST_OK, "%s", err.text);
+    network_unref(net);
+    free(values);
     return m;
 }
 
