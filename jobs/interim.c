@@ -28,7 +28,7 @@ int interim_verdict(const struct interim *t)
 
 size_t interim_next(const struct interim *t)
 {
-    if (interim_verdict(t) != 0)
+    if (interim_verdict(t) != 0 || t->n == INTERIM_MOST)
         return 0;
     for (size_t i = 0; i < INTERIM_MOST; i++)
         if (PLAN[i] > pictures_so_far(t))
@@ -81,7 +81,7 @@ bool interim_read(const json_t *list, struct interim *ret)
 
         if (json_unpack((json_t *)one, "{s:I,s:I,s:F,s:F,s:F,s:s}", "pictures", &pictures, "patients",
                         &patients, "gain", &a->gain, "p", &a->p, "level", &a->level, "at", &at) != 0 ||
-            pictures < 0 || patients < 0)
+            patients < 0 || pictures <= (i > 0 ? (json_int_t)ret->made[i - 1].pictures : 0))
             return false;
         a->pictures = (size_t)pictures;
         a->patients = (size_t)patients;

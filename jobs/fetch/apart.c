@@ -133,23 +133,26 @@ static int actions_set(posix_spawn_file_actions_t *actions, int socket, int arch
     return rc == 0 ? posix_spawn_file_actions_addclosefrom_np(actions, AT_END) : rc;
 }
 
-/* 0, or an errno. A group of its own: Ctrl-C in a terminal is this program's to answer. */
+/* 0, or an errno. A group of its own, and these signals blocked: Ctrl-C in a terminal and a service's stop are this program's to answer. */
 static int spawn(int socket, int archive, int folder, pid_t *ret)
 {
     static char program[] = PROGRAM, command[] = FETCH_UNPACKER;
     char *arguments[] = { program, command, NULL };
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    sigset_t none;
+    sigset_t blocked;
     int rc;
 
-    sigemptyset(&none);
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGHUP);
+    sigaddset(&blocked, SIGINT);
+    sigaddset(&blocked, SIGTERM);
     if ((rc = posix_spawn_file_actions_init(&actions)) != 0)
         return rc;
     if ((rc = posix_spawnattr_init(&attributes)) == 0) {
         rc = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
         if (rc == 0)
-            rc = posix_spawnattr_setsigmask(&attributes, &none);
+            rc = posix_spawnattr_setsigmask(&attributes, &blocked);
         if (rc == 0)
             rc = actions_set(&actions, socket, archive, folder);
         if (rc == 0)
@@ -217,7 +220,8 @@ static enum status lost(const struct unpack *u, int status, struct error *err)
 {
     if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_OUT_OF_MEMORY)
         return error_nomem(err);
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+    if ((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ||
+        (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_BROKEN))
         return error_set(err, ST_BUSY, "%s cannot be unpacked: the process that did was ended", u->name);
     return error_set(err, ST_FORMAT, "%s cannot be unpacked: the process that did ended over it", u->name);
 }

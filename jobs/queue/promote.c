@@ -116,11 +116,15 @@ enum status job_promote(struct runner *r, const char *job, const struct train_co
     struct loaded_model *active = registry_active(registry);
     struct registry_fault fault;
     const bool compared = result->rival == RIVAL_SCORED, broken = !active && registry_fault(registry, &fault);
-    char reason[REASON_TEXT] = "";
-    const char *before = compared ? rival : active ? active->id : broken ? fault.model : "";
+    char reason[REASON_TEXT] = "", chosen[ID_SIZE] = "";
+    const char *before = compared ? rival : active ? active->id : broken ? fault.model : chosen;
     bool shadow;
     json_t *promotion;
-    enum status st = decide(registry, &r->running, c, result, id, before, ret_promoted, &shadow, reason, err);
+    /* A server of several that has lost touch with the store answers by no model, though one is chosen. */
+    enum status st = active || broken ? ST_OK : store_active(r->store, chosen, err);
+
+    if (st == ST_OK)
+        st = decide(registry, &r->running, c, result, id, before, ret_promoted, &shadow, reason, err);
 
     if (st == ST_OK) {
         promotion = promotion_json(c, *ret_promoted, reason, compared ? rival : NULL, result);

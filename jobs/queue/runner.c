@@ -99,7 +99,8 @@ static void job_end(struct runner *r, const char *id, const char *type, json_t *
     progress_keep(r, state, record);
     if (told)
         json_object_set_new(record, "error", json_string(why->text));
-    if (state == JOB_FAILED || state == JOB_CANCELLED)
+    if ((state == JOB_FAILED || state == JOB_CANCELLED) &&
+        atomic_load(&r->stop) != STOP_LOST) /* else it may be another's */
         fetch_discard(r->options.datasets, id);
     pthread_mutex_lock(&r->lock); /* so that no one finds it running when it has ended */
     ours = end_write(r, state, record, &written);

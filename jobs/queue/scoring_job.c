@@ -149,7 +149,8 @@ static enum status places_make(const struct scoring_job *j, struct places *p, st
         st = job_path(t->r, t->id, name, p->scores, err);
     if (st == ST_OK)
         st = job_path(t->r, t->id, PATIENTS_NAME, p->patients, err);
-    if (st == ST_OK && folder_make(folder, &why) != ST_OK)
+    if (st == ST_OK &&
+        (folder_make(folder, &why) != ST_OK || job_file_fetch(t->r, t->id, PATIENTS_NAME, &why) != ST_OK))
         st = storage_error(why.code, &why, err);
     return st;
 }

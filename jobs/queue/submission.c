@@ -12,6 +12,8 @@ json_t *job_record_begin(const struct runner *r)
 /* With the lock held. */
 enum status job_refuse_full(const struct runner *r, struct error *err)
 {
+    if (!r->running.job[0]) /* it is another server's that runs */
+        return error_set(err, ST_BUSY, "the job queue is full: %zu jobs wait", r->options.job_queue);
     return error_set(err, ST_BUSY, "the job queue is full: %zu jobs wait for job %s", r->options.job_queue,
                      r->running.job);
 }

@@ -337,7 +337,8 @@ static enum status places_make(const struct training_job *t, struct places *p, s
     if (st == ST_OK)
         st = job_path(t->told.r, t->told.id, PATIENTS_NAME, p->patients, err);
     if (st == ST_OK && (folder_make(folder, &why) != ST_OK ||
-                        job_file_fetch(t->told.r, t->told.id, CHECKPOINT_NAME, &why) != ST_OK))
+                        job_file_fetch(t->told.r, t->told.id, CHECKPOINT_NAME, &why) != ST_OK ||
+                        job_file_fetch(t->told.r, t->told.id, PATIENTS_NAME, &why) != ST_OK))
         st = storage_error(why.code, &why, err);
     return st;
 }

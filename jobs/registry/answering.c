@@ -8,7 +8,10 @@
 #include "parts.h"
 #include "shelf.h"
 
+#include <stdio.h>
 #include <string.h>
+
+enum { KEY_SIZE = 300 }; /* of an idempotency key as the store has it */
 
 /* ---- what answers now ---- */
 
@@ -250,13 +253,29 @@ static enum status choose(struct registry *r, const char *id, const char *key, s
     return st == ST_OK ? activate(r, previous, &a, ret, err) : st;
 }
 
+/* The same key of an activation and of a rollback are two keys, as the requests are. */
+static enum status key_of_rollback(const char *key, char ret[KEY_SIZE], struct error *err)
+{
+    return snprintf(ret, KEY_SIZE, "rollback %s", key) < KEY_SIZE
+               ? ST_OK
+               : error_set(err, ST_INVALID, "the Idempotency-Key is too long");
+}
+
 enum status registry_choose(struct registry *r, const char *id, const char *key, struct registry_choice *ret,
                             struct error *err)
 {
-    enum status st = repeated(r, id, key, ret, err);
+    char rollback[KEY_SIZE];
+    enum status st = key && !id ? key_of_rollback(key, rollback, err) : ST_OK;
 
+    if (st != ST_OK)
+        return st;
+    key = key && !id ? rollback : key;
+    st = repeated(r, id, key, ret, err);
     if (st == ST_NOTFOUND)
         st = choose(r, id, key, ret, err);
+    if (st == ST_INVALID && !id &&
+        key) /* the same request was faster: the model before is another one since */
+        st = repeated(r, id, key, ret, err);
     if (st == ST_OK)
         st = await(r, ret->epoch, err);
     else

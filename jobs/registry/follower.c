@@ -45,11 +45,16 @@ struct follower {
 
 /* ---- a turn ---- */
 
-static enum status catch_up(struct follower *f, const struct epoch *newest, struct error *err)
+static int64_t answers_by(const struct follower *f)
 {
-    char fault[sizeof err->text];
-    const int64_t ours = f->options.epoch(f->options.arg, fault);
+    char fault[sizeof((struct error *)0)->text];
 
+    return f->options.epoch(f->options.arg, fault);
+}
+
+/*   ours  by which this server answered before the store was asked for the newest: an activation of its own may have come since */
+static enum status catch_up(struct follower *f, const struct epoch *newest, int64_t ours, struct error *err)
+{
     if (newest->number < ours) {
         f->options.trust(f->options.arg, 0);
         return error_set(
@@ -58,7 +63,7 @@ static enum status catch_up(struct follower *f, const struct epoch *newest, stru
             "an epoch %lld: it was restored, or has lost what it had acknowledged",
             (long long)newest->number, (long long)ours);
     }
-    return newest->number > ours ? f->options.follow(f->options.arg, newest, err) : ST_OK;
+    return newest->number > answers_by(f) ? f->options.follow(f->options.arg, newest, err) : ST_OK;
 }
 
 static enum status renew(struct follower *f, struct epoch *ret_newest, struct error *err)
@@ -87,22 +92,21 @@ static enum status renew(struct follower *f, struct epoch *ret_newest, struct er
 /* Whether there is something to renew the lease for. */
 static bool is_due(struct follower *f)
 {
-    char fault[sizeof((struct error *)0)->text];
-
-    return clock_seconds() >= f->due || atomic_exchange(&f->called, false) ||
-           f->options.epoch(f->options.arg, fault) != f->said;
+    return clock_seconds() >= f->due || atomic_exchange(&f->called, false) || answers_by(f) != f->said;
 }
 
 /* Another epoch may be made while one is taken up: once more then. */
 static enum status turn(struct follower *f, struct error *err)
 {
     struct epoch newest;
+    int64_t ours = answers_by(f);
     enum status st = store_epoch(f->options.store, NULL, &newest, err);
 
     for (bool again = true; st == ST_OK && again;) {
-        st = catch_up(f, &newest, err);
+        st = catch_up(f, &newest, ours, err);
         again = false;
         if (st == ST_OK && is_due(f)) {
+            ours = answers_by(f);
             st = renew(f, &newest, err);
             again = st == ST_CONFLICT;
             st = again ? ST_OK : st;

@@ -10,10 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* No two engines write what is true or false alike. */
-#define ONE_IF(condition) "CASE WHEN " condition " THEN 1 ELSE 0 END"
-#define IS_ACTIVE         "EXISTS (SELECT 1 FROM settings WHERE name = 'active_model' AND value = models.id)"
-#define LAST_EPOCH        "coalesce((SELECT max(epoch) FROM epochs), 0)"
+#define LAST_EPOCH "coalesce((SELECT max(epoch) FROM epochs), 0)"
 
 /* Read an epoch from a row: its number and its model. Errors: ST_NOTFOUND (no row), ST_IO. */
 static enum status epoch_row(struct store *s, struct statement *stmt, struct epoch *ret, struct error *err)
@@ -130,22 +127,37 @@ static enum status next_epoch(struct store *s, const char *id, const char *key, 
                         err);
 }
 
-/* One that is active already has its epoch, but for a key, which is to find one of its own. */
+/* The choice that was made with the key before.
+ *   ret_epoch  stays 0 where there was no such choice */
+static enum status look_for_key(struct store *s, const char *id, const char *key, int64_t *ret_epoch,
+                                struct error *err)
+{
+    struct epoch before;
+    const enum status st = key ? of_key(s, key, &before, err) : ST_NOTFOUND;
+
+    if (st == ST_NOTFOUND)
+        return ST_OK;
+    if (st == ST_OK && strcmp(before.model, id) != 0)
+        return error_set(err, ST_INVALID, "the Idempotency-Key was used before, to activate another model");
+    if (st == ST_OK)
+        *ret_epoch = before.number;
+    return st;
+}
+
+/* One that is active already has its epoch, but for a key, which is to find one of its own.
+ *   ret_epoch  0 before */
 static enum status flip(struct store *s, const char *id, const struct activation *a, int64_t *ret_epoch,
                         struct error *err)
 {
-    struct epoch before = { .number = 0 };
     enum job_state state;
     bool active = false, last;
     enum status st = a->by ? store_fence(s, a->by, &state, &last, err) : ST_OK;
 
-    if (st == ST_OK && a->key && (st = of_key(s, a->key, &before, err)) != ST_NOTFOUND) {
-        *ret_epoch = before.number;
-        return st;
-    }
-    st = st == ST_NOTFOUND ? ST_OK : st;
     if (st == ST_OK)
-        st = check_model(s, id, &active, err);
+        st = look_for_key(s, id, a->key, ret_epoch, err);
+    if (st != ST_OK || *ret_epoch > 0)
+        return st;
+    st = check_model(s, id, &active, err);
     if (st == ST_OK)
         st = check_still(s, "active_model", a->active, "another model is active", err);
     if (st == ST_OK)

@@ -34,13 +34,23 @@ static enum status fence(struct store *s, const struct claim *by, struct error *
     return by ? store_fence(s, by, &state, &last, err) : ST_OK;
 }
 
+/* A job that is to run, or to go on, and starts from the model or scores with it. */
+#define NEEDED_BY_A_JOB                                               \
+    "EXISTS (SELECT 1 FROM jobs JOIN job_links l ON l.job = jobs.seq" \
+    " WHERE state IN ('queued', 'running', 'interrupted') AND models.id IN (l.init, l.model))"
+
+/* It is in the shadow, or a canary. */
+#define IN_A_TRIAL \
+    "EXISTS (SELECT 1 FROM settings WHERE name IN ('shadow', 'canary') AND settings.model = models.id)"
+
 /* Inside a transaction: a runner that was cut off between its model and its end has left one that no record names. Its successor makes
- * the same again, and the job has one. The one that answers stays. */
+ * the same again, and the job has one. One that somebody uses meanwhile stays. */
 static enum status forget_earlier_try(struct store *s, const char *job, struct error *err)
 {
     static const char SQL[] =
         "DELETE FROM models WHERE job = $1"
-        " AND id NOT IN (SELECT value FROM settings WHERE name IN ('active_model', 'previous_model'))";
+        " AND id NOT IN (SELECT value FROM settings WHERE name IN ('active_model', 'previous_model'))"
+        " AND NOT " NEEDED_BY_A_JOB " AND NOT " IN_A_TRIAL;
 
     return store_finish(s, store_prepare(s, err, SQL, "t", job), err);
 }
@@ -151,19 +161,6 @@ enum status store_model_change(struct store *s, const char *id, const struct cap
                           err);
     return store_end(s, st, err);
 }
-
-/* No two engines write what is true or false alike. */
-#define ONE_IF(condition) "CASE WHEN " condition " THEN 1 ELSE 0 END"
-#define IS_ACTIVE         "EXISTS (SELECT 1 FROM settings WHERE name = 'active_model' AND value = models.id)"
-
-/* A job that is to run, or to go on, and starts from the model or scores with it. */
-#define NEEDED_BY_A_JOB                                               \
-    "EXISTS (SELECT 1 FROM jobs JOIN job_links l ON l.job = jobs.seq" \
-    " WHERE state IN ('queued', 'running', 'interrupted') AND models.id IN (l.init, l.model))"
-
-/* It is in the shadow, or a canary. */
-#define IN_A_TRIAL \
-    "EXISTS (SELECT 1 FROM settings WHERE name IN ('shadow', 'canary') AND settings.model = models.id)"
 
 enum status store_model_delete(struct store *s, const char *id, struct error *err)
 {

@@ -126,6 +126,10 @@ MUST_USE enum status store_end(struct store *s, enum status st, struct error *er
 MUST_USE enum status store_job_state(struct store *s, const char *id, enum job_state *ret_state,
                                      struct error *err);
 
+/* No two engines write what is true or false alike. */
+#define ONE_IF(condition) "CASE WHEN " condition " THEN 1 ELSE 0 END"
+#define IS_ACTIVE         "EXISTS (SELECT 1 FROM settings WHERE name = 'active_model' AND value = models.id)"
+
 /* ---- inside a transaction: who runs a job, see leases.c ---- */
 
 /* The next job that may be claimed is claimed: the claim's token, what was asked, the job's id, type and config. The caller calls store_done(), also

@@ -63,6 +63,7 @@ struct server_database {
     struct prepared_set prepared; /* of struct named */
     struct sent sent[MOST_SENT];  /* the flight that is on the way, in this order */
     size_t n_sent;
+    bool ran_out;         /* of memory, when a cell was decoded last */
     bool given_up;        /* the connection is to be opened anew before the next transaction */
     bool open, locked;    /* a transaction is; it is known to have the store's lock */
     struct error broken;  /* why that, or a lone statement, has failed; ST_OK: it has not */
@@ -76,8 +77,8 @@ static struct server_statement *inner(struct statement *stmt) { return (struct s
 
 static bool is_lost(const struct server_database *d) { return PQstatus(d->connection) != CONNECTION_OK; }
 
-/* The server's complaint, in a sentence: its first line, as the rest may quote what is stored. Where it is not reached, where it was
- * looked for is the operator's to know. */
+/* The first line of the server's complaint, as the rest may quote what is stored. It is for the operator: it may name a path of the
+ * database's machine, a role, or where a server was looked for. */
 static enum status complain(const struct server_database *d, const char *said, const char *to_do,
                             struct error *err)
 {
@@ -87,9 +88,10 @@ static enum status complain(const struct server_database *d, const char *said, c
         said += 6;
     said += strspn(said, " ");
     snprintf(line, sizeof line, "%.*s", (int)strcspn(said, "\n"), said);
-    if (!is_lost(d))
-        return error_set(err, ST_IO, "the job database: cannot %s: %s", to_do, line);
-    error_set(err, ST_IO, "the job database cannot be reached");
+    if (is_lost(d))
+        error_set(err, ST_IO, "the job database cannot be reached");
+    else
+        error_set(err, ST_IO, "the job database: cannot %s", to_do);
     return error_inner(err, ST_IO, line);
 }
 
@@ -134,10 +136,11 @@ static enum status run_text(struct server_database *d, const char *sql, struct e
 static enum status settle(struct server_database *d, struct error *err)
 {
     char sql[300];
+    enum status st;
 
     d->session++;
     d->n_sent = 0;
-    d->given_up = false;
+    d->given_up = true; /* until all of it is so */
     if (is_lost(d))
         return fail(d, "be reached", err);
     PQsetNoticeProcessor(d->connection, say_nothing, NULL);
@@ -149,7 +152,9 @@ static enum status settle(struct server_database *d, struct error *err)
              "SET synchronous_commit = on; SET client_encoding = 'UTF8'; SET lock_timeout = 10000;"
              "SET statement_timeout = '%ds'; SET idle_in_transaction_session_timeout = " WRITER_MS,
              STATEMENT_S);
-    return run_text(d, sql, err);
+    st = run_text(d, sql, err);
+    d->given_up = st != ST_OK;
+    return st;
 }
 
 /* One that is lost is opened again: for whoever asks next, not for a transaction that was open. */
@@ -471,13 +476,13 @@ static const void *bytes(struct statement *stmt, int column, size_t *ret_size)
     *ret_size = 0;
     PQfreemem(inner(stmt)->bytes);
     inner(stmt)->bytes = cell ? PQunescapeBytea((const unsigned char *)cell, ret_size) : NULL;
+    server(stmt->db)->ran_out = cell && !inner(stmt)->bytes;
     return inner(stmt)->bytes;
 }
 
 static bool ran_out(struct database *db)
 {
-    (void)db;
-    return false; /* of memory: libpq tells it as any other failure */
+    return server(db)->ran_out; /* libpq tells any other want of memory as a failure */
 }
 
 /* ---- transactions ---- */

@@ -260,7 +260,7 @@ static enum status stretch_score(struct stretch *t, bool strict, struct scores *
 }
 
 /* Room for what is kept of a picture. */
-static enum status lanes_keep(struct scorer *s, const struct model *m)
+static enum status features_make(struct scorer *s, const struct model *m)
 {
     for (size_t i = 0; i < s->n_threads; i++) {
         free(s->threads[i].features);
@@ -343,7 +343,7 @@ enum status scorer_run(struct scorer *scorer, const struct model *m, const uint3
     const bool shared = hooks->ranks && !hooks->features && !hooks->memory && !hooks->kept && model_sees(m);
     struct stretch *t = calloc(1, sizeof *t);
     struct scores s;
-    enum status st = t && hooks->kept ? lanes_keep(scorer, m) : ST_OK;
+    enum status st = t && hooks->kept ? features_make(scorer, m) : ST_OK;
 
     if (!t || st != ST_OK || scores_init(&s, &scorer->pictures->table->labels, n) != ST_OK) {
         free(t);

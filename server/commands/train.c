@@ -471,8 +471,7 @@ static void tell_where(const struct train_options *o)
         fprintf(stderr, "%s/%s is the report, for a browser\n", o->out, REPORT_FILES[REPORT_WHOLE]);
 }
 
-/* Whether the options can go together; otherwise it is said. */
-/* NULL: nothing is wrong with them. */
+/* A sentence on options that cannot go together; NULL: all can. */
 static const char *options_fault(const struct train_options *o)
 {
     if (!o->datasets || !o->out)

@@ -79,6 +79,22 @@ Test(interim, is_read_as_it_was_written)
     json_decref(list);
 }
 
+/* A row of another version may hold what this plan would not. */
+Test(interim, that_has_no_room_for_another_analysis_asks_for_none)
+{
+    struct interim t;
+    json_t *list = json_array();
+
+    for (int i = 1; i <= INTERIM_MOST; i++)
+        json_array_append_new(list, json_pack("{s:i,s:i,s:f,s:f,s:f,s:s}", "pictures", 100 * i, "patients",
+                                              50, "gain", 0.1, "p", 0.5, "level", 0.01, "at", "then"));
+    cr_assert(interim_read(list, &t));
+    cr_assert_eq(interim_next(&t), 0);
+    json_object_set_new(json_array_get(list, 2), "pictures", json_integer(150));
+    cr_assert(!interim_read(list, &t), "analyses of fewer pictures than the one before");
+    json_decref(list);
+}
+
 /* With one finding, which is harder than the mean of many. */
 Test(interim, equal_models_are_told_apart_in_few_streams_and_a_better_one_is_found_in_most)
 {

@@ -750,6 +750,24 @@ Test(registry, whose_active_model_changed_on_disk_opens_and_rolls_back)
     check_active(a.text);
 }
 
+Test(registry, does_an_activation_and_a_rollback_of_one_key_once_each)
+{
+    struct id a = added(1), b = added(2);
+    struct registry_choice first, rollback, again;
+    struct error err = { 0 };
+
+    activated(a);
+    cr_assert_eq(registry_choose(registry, b.text, "key", &first, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(registry_choose(registry, NULL, "key", &rollback, &err), ST_OK, "%s", err.text);
+    check_active(a.text);
+    cr_assert_eq(registry_choose(registry, NULL, "key", &again, &err), ST_OK, "%s", err.text);
+    check_active(a.text);
+    cr_assert(rollback.epoch == first.epoch + 1 && again.epoch == rollback.epoch);
+    json_decref(first.card);
+    json_decref(rollback.card);
+    json_decref(again.card);
+}
+
 Test(registry, whose_active_model_cannot_be_loaded_gives_its_place_to_no_other_unasked)
 {
     struct id a = added(1), b = added(2);

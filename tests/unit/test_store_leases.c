@@ -96,6 +96,10 @@ Test(leases, that_ran_out_are_anothers_and_the_first_changes_nothing)
                   "no longer");
     check_state(id, "succeeded");
     cr_assert_str_eq(told(id, "model"), "nothing");
+    cr_assert_eq(store_job_delete(other, id.text, &err), ST_OK, "%s", err.text);
+    check_refusal("activate for a job that is gone",
+                  store_activate(store, "bbbbbbbb", &(struct activation){ .by = &first }, NULL, &err),
+                  ST_NOTFOUND, &err, "");
     json_decref(record);
     json_decref(data);
     json_decref(card);

@@ -94,6 +94,22 @@ Test(replicas, of_two_who_saw_the_same_model_active_one_changes_it)
     check_epoch(2, "bbbbbbbb");
 }
 
+Test(replicas, a_key_that_was_used_for_a_model_activates_no_other)
+{
+    const struct activation a = { .key = "once" };
+    int64_t epoch = 7;
+    struct error err = { 0 };
+
+    model_added("aaaaaaaa");
+    model_added("bbbbbbbb");
+    cr_assert_eq(chosen("aaaaaaaa", &a), 1);
+    cr_assert_eq(chosen("aaaaaaaa", &a), 1);
+    check_refusal("another", store_activate(store, "bbbbbbbb", &a, &epoch, &err), ST_INVALID, &err,
+                  "another model");
+    cr_assert_eq(epoch, 7);
+    check_epoch(1, "aaaaaaaa");
+}
+
 Test(replicas, a_lease_is_renewed_by_the_newest_epoch_alone)
 {
     bool leads;
