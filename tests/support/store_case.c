@@ -79,6 +79,7 @@ static void ask_database(const char *sql, char *ret, size_t size)
     sqlite3_stmt *stmt = NULL;
 
     cr_assert_eq(sqlite3_open(store_path, &db), SQLITE_OK);
+    sqlite3_busy_timeout(db, 60000); /* whoever has the file writes a few rows */
     for (const char *rest = sql; *rest; rest += strspn(rest, " ")) { /* each statement in turn */
         cr_assert_eq(sqlite3_prepare_v2(db, rest, -1, &stmt, &rest), SQLITE_OK, "%s", sqlite3_errmsg(db));
         const int rc = sqlite3_step(stmt);
