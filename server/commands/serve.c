@@ -422,7 +422,7 @@ static void reload(struct server *s, const struct serve_options *o)
     audit_note(s, "reload");
 }
 
-/* Wait for SIGTERM or SIGINT. */
+/* Wait for SIGTERM or SIGINT; new requests are refused before the log says that it stops. */
 static void wait_for_end(struct server *s, const struct serve_options *o, const sigset_t *signals)
 {
     int signal = 0;
@@ -430,6 +430,7 @@ static void wait_for_end(struct server *s, const struct serve_options *o, const 
     while (sigwait(signals, &signal) != 0 || signal == SIGHUP)
         if (signal == SIGHUP)
             reload(s, o);
+    http_halt(s->http);
     log_event(LOG_INFO, "stopping", json_pack("{s:s}", "signal", strsignal(signal)));
 }
 

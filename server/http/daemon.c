@@ -250,11 +250,13 @@ static void tell_late(struct http *h)
                   json_pack("{s:I}", "requests", (json_int_t)active));
 }
 
+void http_halt(struct http *h) { atomic_store(&h->draining, true); }
+
 void http_stop(struct http *h)
 {
     if (!h)
         return;
-    atomic_store(&h->draining, true);
+    http_halt(h);
     sse_stop(h->streams);
     acceptor_stop(h->acceptor);
     if (h->listen_fd >= 0)

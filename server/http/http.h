@@ -257,6 +257,9 @@ const char *http_address(const struct http *h); /* "127.0.0.1:41234", as bound *
  * Errors: ST_NOTFOUND, ST_IO, ST_LIMIT, ST_INVALID, ST_NOMEM. */
 MUST_USE enum status http_reload(struct http *h, struct error *err);
 
+/* From now on a new request is refused (503), but for those of health; what is in flight goes on. Any thread. */
+void http_halt(struct http *h);
+
 /* Take no new connection, answer what is in flight, stop. A request that still waits for a worker after options.drain_s
  * is declined (503), and what has not left a second after the last handler is cut off. NULL is fine. */
 void http_stop(struct http *h);
