@@ -38,18 +38,28 @@ static size_t marks(const void *bytes, size_t n, const char mark[4])
     return seen;
 }
 
-/* The end of a large zip's directory (APPNOTE.TXT 4.3.14) says in 64 bits how many entries it has. */
+static uint64_t number(const uint8_t at[8])
+{
+    uint64_t n = 0;
+
+    for (size_t i = 8; i-- > 0;)
+        n = n << 8 | at[i];
+    return n;
+}
+
+/* A large zip says in 64 bits how many entries it has (APPNOTE.TXT 4.3.14), at the place that a locator in its last bytes names (4.3.15).
+ * Nowhere else: among 128 MiB of weights the mark of such an end occurs by chance in one file of thirty. */
 static bool says_too_many(const void *bytes, size_t n)
 {
-    enum { COUNT_AT = 32 };
-    const char *at = bytes, *end = at + n;
+    enum { END = 22, COMMENT = 0xffff, LOCATOR = 20, PLACE_AT = 8, COUNT_AT = 32 };
+    const uint8_t *all = bytes, *end = all + n;
+    const uint8_t *at = n > END + COMMENT + LOCATOR ? end - (END + COMMENT + LOCATOR) : all;
 
-    while ((at = memmem(at, (size_t)(end - at), "PK\6\6", 4)) && (size_t)(end - at) >= COUNT_AT + 8) {
-        uint64_t count = 0;
+    while ((at = memmem(at, (size_t)(end - at), "PK\6\7", 4)) && end - at >= LOCATOR) {
+        const uint64_t place = number(at + PLACE_AT);
 
-        for (size_t i = 8; i-- > 0;)
-            count = count << 8 | (uint8_t)at[COUNT_AT + i];
-        if (count > MAX_FILES)
+        if (place < n && n - place >= COUNT_AT + 8 && memcmp(all + place, "PK\6\6", 4) == 0 &&
+            number(all + place + COUNT_AT) > MAX_FILES)
             return true;
         at += 4;
     }
