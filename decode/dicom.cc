@@ -143,6 +143,7 @@ bool dicom_word(struct dicom *d, uint32_t tag, uint16_t *ret)
     DcmElement *e = element_of(&d->data, tag);
     Uint16 word = 0;
     Sint16 signed_word = 0;
+    Uint32 wide = 0;
 
     if (e && e->getUint16(word).good()) {
         *ret = word;
@@ -150,6 +151,10 @@ bool dicom_word(struct dicom *d, uint32_t tag, uint16_t *ret)
     }
     if (e && e->getSint16(signed_word).good()) {
         *ret = static_cast<uint16_t>(signed_word);
+        return true;
+    }
+    if (e && e->getUint32(wide).good() && wide <= UINT16_MAX) { /* a writer that takes UL where US belongs */
+        *ret = static_cast<uint16_t>(wide);
         return true;
     }
     return false;
@@ -182,6 +187,7 @@ bool dicom_table_get(struct dicom *d, uint32_t sequence, uint32_t descriptor, ui
     if (!words || n < 3)
         return false;
     memcpy(ret->descriptor, words, sizeof ret->descriptor);
+    ret->is_signed = element_of(item, descriptor)->ident() == EVR_SS;
     ret->words = words_of(item, data, &ret->n_words);
     return ret->words != NULL;
 }

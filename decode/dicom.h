@@ -42,6 +42,7 @@ struct dicom_table {
     uint16_t descriptor[3]; /* entries (0: 65,536), first value, bits of an entry */
     const uint16_t *words;
     size_t n_words;
+    bool is_signed; /* the descriptor's value representation is SS */
 };
 bool dicom_table_get(struct dicom *d, uint32_t sequence, uint32_t descriptor, uint32_t data,
                      struct dicom_table *ret);

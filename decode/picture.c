@@ -202,6 +202,8 @@ static enum status photometric_check(struct dicom *d, const struct picture *p, c
 {
     const unsigned channels = word(d, TAG_SAMPLES, 1);
 
+    if (!photometric[0])
+        return unusable(err, "photometric", "the DICOM file does not say its photometric interpretation");
     if (!kind)
         return error_reason(
             err,

@@ -4,6 +4,7 @@
 #include "segments.h"
 #include "tags.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,9 +26,11 @@ static bool entries_copy(const struct dicom_table *t, size_t n, uint16_t *to)
     return true;
 }
 
-static int32_t first_of(uint16_t word, const struct picture *p)
+/* The first value that a table maps. Its representation says whether it is signed, where the file has representations, and in any
+ * case what goes into the table does (PS3.3, C.11.1.1.1 and C.11.2.1.1). */
+static int32_t first_of(const struct dicom_table *t, bool input_is_signed)
 {
-    return p->is_signed ? (int16_t)word : word;
+    return t->is_signed || input_is_signed ? (int16_t)t->descriptor[1] : t->descriptor[1];
 }
 
 static size_t entries_of(const struct dicom_table *t)
@@ -36,7 +39,7 @@ static size_t entries_of(const struct dicom_table *t)
 }
 
 /* The table of the first item of a sequence; none where there is no item. */
-static enum status lut_read(struct dicom *d, uint32_t sequence, const struct picture *p, struct grey_lut *ret,
+static enum status lut_read(struct dicom *d, uint32_t sequence, bool input_is_signed, struct grey_lut *ret,
                             uint16_t **ret_entries, struct error *err)
 {
     struct dicom_table t;
@@ -57,7 +60,7 @@ static enum status lut_read(struct dicom *d, uint32_t sequence, const struct pic
                          "the DICOM file is broken: a lookup table of its has fewer entries than it says");
     }
     *ret_entries = entries;
-    *ret = (struct grey_lut){ entries, entries_of(&t), first_of(t.descriptor[1], p), t.descriptor[2] };
+    *ret = (struct grey_lut){ entries, entries_of(&t), first_of(&t, input_is_signed), t.descriptor[2] };
     return ST_OK;
 }
 
@@ -109,22 +112,31 @@ static void padding_read(struct dicom *d, const struct picture *picture, struct 
         return;
     if (!dicom_word(d, TAG_PADDING_LIMIT, &limit))
         limit = value;
-    a = first_of(value, picture);
-    b = first_of(limit, picture);
+    a = picture->is_signed ? (int16_t)value : value;
+    b = picture->is_signed ? (int16_t)limit : limit;
     p->padding_first = a < b ? a : b;
     p->padding_last = a < b ? b : a;
+}
+
+/* Whether values may be negative behind the modality step. Values out of its table never are. */
+static bool may_be_negative(const struct grey_pipeline *p, const struct picture *picture)
+{
+    const double n = (double)((uint32_t)1 << picture->stored), least = picture->is_signed ? -n / 2 : 0,
+                 greatest = least + n - 1;
+
+    return !p->modality.entries && fmin(least * p->slope, greatest * p->slope) + p->intercept < 0;
 }
 
 enum status pipeline_read(struct dicom *d, const struct picture *picture, struct pipeline *ret,
                           struct error *err)
 {
     struct pipeline p = { .steps = { .slope = 1, .inverted = picture->inverted } };
-    enum status st = lut_read(d, TAG_MODALITY_LUT, picture, &p.steps.modality, &p.modality, err);
+    enum status st = lut_read(d, TAG_MODALITY_LUT, picture->is_signed, &p.steps.modality, &p.modality, err);
 
     if (st == ST_OK && !p.steps.modality.entries)
         st = rescale_read(d, &p.steps, err);
     if (st == ST_OK)
-        st = lut_read(d, TAG_VOI_LUT, picture, &p.steps.voi, &p.voi, err);
+        st = lut_read(d, TAG_VOI_LUT, may_be_negative(&p.steps, picture), &p.steps.voi, &p.voi, err);
     if (st != ST_OK) {
         pipeline_release(&p);
         return st;
@@ -209,7 +221,7 @@ enum status palette_read(struct dicom *d, const struct picture *picture, struct 
     }
     ret->entries = entries;
     ret->colours = (struct grey_palette){ entries, entries + n, entries + 2 * n, n,
-                                          first_of(channels[0].table.descriptor[1], picture) };
+                                          first_of(&channels[0].table, picture->is_signed) };
     return ST_OK;
 }
 

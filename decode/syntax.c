@@ -13,6 +13,8 @@ static const struct syntax SYNTAXES[] = {
     { UID ".5", WALK_EXPLICIT, SYNTAX_RLE, false, SYNTAX_LOSSLESS },
     { UID ".4.50", WALK_EXPLICIT, SYNTAX_JPEG, false, SYNTAX_LOSSY },    /* baseline */
     { UID ".4.51", WALK_EXPLICIT, SYNTAX_JPEG, false, SYNTAX_LOSSY },    /* extended */
+    { UID ".4.53", WALK_EXPLICIT, SYNTAX_JPEG, false, SYNTAX_LOSSY },    /* spectral selection, retired */
+    { UID ".4.55", WALK_EXPLICIT, SYNTAX_JPEG, false, SYNTAX_LOSSY },    /* progressive, retired */
     { UID ".4.57", WALK_EXPLICIT, SYNTAX_JPEG, false, SYNTAX_LOSSLESS }, /* lossless */
     { UID ".4.70", WALK_EXPLICIT, SYNTAX_JPEG, false,
       SYNTAX_LOSSLESS }, /* lossless, first-order prediction */

@@ -240,13 +240,28 @@ enum status walk_fragments(const struct walk_element *e,
 
 /* ---- the data set ---- */
 
-/* Zeros behind the pixel data fill up a block, they are no element. */
-static bool only_zeros(const struct cursor *c)
+/* The next element, with its value. */
+static enum status element_read(struct cursor *c, struct walk_element *ret, struct error *err)
 {
-    for (const uint8_t *p = c->at; p < c->end; p++)
-        if (*p)
-            return false;
-    return true;
+    struct walk_element e = { .begin = c->at };
+    struct header h;
+    enum status st = header_read(c, &h, err);
+
+    if (st != ST_OK)
+        return st;
+    e.tag = h.tag;
+    memcpy(e.vr, h.vr, sizeof e.vr);
+    e.undefined = h.length == UNDEFINED;
+    e.value = c->at;
+    if (e.undefined)
+        st = undefined_skip(c, &h, 0, err);
+    else if (h.length > left(c))
+        st = cut_short(err);
+    else
+        c->at += h.length;
+    e.n = (size_t)(c->at - e.value);
+    *ret = e;
+    return st;
 }
 
 enum status walk_data_set(const uint8_t *data, size_t n, enum walk_coding coding,
@@ -256,27 +271,15 @@ enum status walk_data_set(const uint8_t *data, size_t n, enum walk_coding coding
     struct cursor c = { data, data + n, coding };
     bool pixels_seen = false;
 
-    while (left(&c) > 0 && !(pixels_seen && only_zeros(&c))) {
-        struct walk_element e = { .begin = c.at };
-        struct header h;
-        enum status st = header_read(&c, &h, err);
+    while (left(&c) > 0) {
+        struct walk_element e;
+        enum status st = element_read(&c, &e, pixels_seen ? NULL : err);
 
-        if (st != ST_OK)
-            return st;
-        e.tag = h.tag;
-        memcpy(e.vr, h.vr, sizeof e.vr);
-        e.undefined = h.length == UNDEFINED;
-        e.value = c.at;
-        if (e.undefined)
-            st = undefined_skip(&c, &h, 0, err);
-        else if (h.length > left(&c))
-            st = cut_short(err);
-        else
-            c.at += h.length;
-        e.n = (size_t)(c.at - e.value);
-        pixels_seen = pixels_seen || h.tag == PIXEL_DATA;
-        if (st == ST_OK)
-            st = visit(ctx, &e, err);
+        if (st !=
+            ST_OK) /* behind the pixel data nothing is needed: a block filled up, or an element cut off */
+            return pixels_seen ? ST_OK : st;
+        pixels_seen = pixels_seen || e.tag == PIXEL_DATA;
+        st = visit(ctx, &e, err);
         if (st != ST_OK)
             return st;
     }

@@ -66,7 +66,7 @@ static const struct element USUAL[] = {
     TEXT(TAG_SLOPE, "DS", "1 "),
     { TAG_PIXELS, "OW", PIXELS, sizeof PIXELS },
 };
-enum { N_USUAL = sizeof USUAL / sizeof USUAL[0], MOST_CHANGES = 8 };
+enum { N_USUAL = sizeof USUAL / sizeof USUAL[0], MOST_CHANGES = 8, TRANSFER_SYNTAX = 0x00020010 };
 
 static size_t put_element(uint8_t *to, const struct element *e)
 {
@@ -95,18 +95,19 @@ static const struct element *change_of(const struct element *changes, uint32_t t
 /* The usual file, with these elements instead, in addition or, where they have no value, left out. */
 static size_t file_with(const struct element *changes, uint8_t *to)
 {
-    static const struct element SYNTAX = TEXT(0x00020010, "UI", "1.2.840.10008.1.2.1\0");
+    static const struct element SYNTAX = TEXT(TRANSFER_SYNTAX, "UI", "1.2.840.10008.1.2.1\0");
+    const struct element *syntax = change_of(changes, TRANSFER_SYNTAX);
     size_t n = 132;
 
     memset(to, 0, 128);
     memcpy(to + 128, "DICM", 4);
-    n += put_element(to + n, &SYNTAX);
+    n += put_element(to + n, syntax ? syntax : &SYNTAX);
     for (size_t i = 0; i < N_USUAL; i++) {
         const struct element *change = change_of(changes, USUAL[i].tag), *e = change ? change : &USUAL[i];
 
         for (size_t k = 0; k < MOST_CHANGES && changes[k].tag;
              k++) /* what the usual file has not, at its place */
-            if (changes[k].value && changes[k].tag < USUAL[i].tag &&
+            if (changes[k].value && changes[k].tag != TRANSFER_SYNTAX && changes[k].tag < USUAL[i].tag &&
                 (i == 0 || changes[k].tag > USUAL[i - 1].tag))
                 n += put_element(to + n, &changes[k]);
         if (e->value)
@@ -444,6 +445,19 @@ Test(decode_headers, unusable_windows_are_none)
     }
 }
 
+Test(decode_headers, rows_may_be_written_as_wide_numbers)
+{
+    static const struct element WIDE[MOST_CHANGES] = { { TAG_ROWS, "UL", "\3\0\0\0", 4 } };
+    static const struct element TOO_WIDE[MOST_CHANGES] = { { TAG_ROWS, "UL", "\3\0\1\0", 4 } };
+    struct decode_reply r;
+    uint8_t grey[1000];
+
+    run_with(WIDE, &r, grey);
+    cr_assert(r.status == ST_OK && r.height == 3, "%s", r.text);
+    run_with(TOO_WIDE, &r, grey);
+    cr_assert_eq(r.status, ST_FORMAT);
+}
+
 /* ---- colours: two rows of two pixels, red 255 0 0, green 0 255 0, blue 0 0 255, white ---- */
 
 #define COLOURS(photometric)                                                                 \
@@ -500,21 +514,90 @@ Test(decode_headers, luminance_and_chrominance)
     cr_assert_eq(r.status, ST_FORMAT);
 }
 
-/* A lookup table that is shorter than its descriptor says, at a place where DCMTK would hand out what follows it. */
-Test(decode_headers, a_lookup_table_has_what_it_says)
+/* ---- lookup tables ---- */
+
+enum { LUT_ITEM = 8 + 14 + 12 + 8 };
+
+/* An item with a table of four entries, 0 to 65,535, from a first value on; its descriptor is of this representation. */
+static void lut_item(const char *vr, int first, char item[LUT_ITEM])
 {
     static const char DESCRIPTOR[] = "\x28\0\x02\x30US\x06\0\x04\0\0\0\x10\0",
                       DATA[] = "\x28\0\x06\x30OW\0\0";
-    char item[64] = "\xfe\xff\x00\xe0";
-    const struct element changes[MOST_CHANGES] = { { TAG_VOI_LUT, "SQ", item, 8 + 14 + 12 + 8 } };
-    struct decode_reply r;
-    uint8_t grey[1000];
 
+    memcpy(item, "\xfe\xff\x00\xe0", 4);
     memcpy(item + 4, (const char[]){ 14 + 12 + 8, 0, 0, 0 }, 4);
     memcpy(item + 8, DESCRIPTOR, 14);
+    memcpy(item + 12, vr, 2);
+    memcpy(item + 18, (const char[]){ (char)(first & 0xFF), (char)(first >> 8 & 0xFF) }, 2);
     memcpy(item + 22, DATA, 8);
     memcpy(item + 30, (const char[]){ 8, 0, 0, 0 }, 4);
     memcpy(item + 34, (const uint16_t[]){ 0, 100, 200, 65535 }, 8);
+}
+
+/* Values -1,000 to 3,095, or 2,768 to 34,768: by what goes into a table its first value is signed, or is not. */
+Test(decode_headers, a_table_behind_a_rescaling_begins_where_it_says)
+{
+    static const uint16_t HIGH[] = { 32768, 32769, 32770, 32771, 0, 65535 };
+    const struct element stored = WORD(TAG_STORED, 16, 0), high_bit = WORD(TAG_HIGH_BIT, 15, 0);
+    const struct {
+        const char *what, *vr;
+        int first;
+        struct element rescaled, sign, pixels;
+        uint8_t expected[6];
+    } CASES[] = {
+        { "SS", "SS", -2, TEXT(TAG_INTERCEPT, "DS", "-1000"), { 0 }, { 0 }, { 0, 1, 255, 255, 255, 255 } },
+        { "US, but negative",
+          "US",
+          -2,
+          TEXT(TAG_INTERCEPT, "DS", "-1000"),
+          { 0 },
+          { 0 },
+          { 0, 1, 255, 255, 255, 255 } },
+        { "US, and not",
+          "US",
+          40000,
+          TEXT(TAG_INTERCEPT, "DS", "40000 "),
+          { 0 },
+          { 0 },
+          { 0, 255, 255, 255, 255, 255 } },
+        { "of signed values that become positive",
+          "US",
+          40001,
+          TEXT(TAG_INTERCEPT, "DS", "72768 "),
+          WORD(TAG_SIGNED, 1, 0),
+          { TAG_PIXELS, "OW", HIGH, sizeof HIGH },
+          { 0, 0, 0, 1, 255, 255 } },
+    };
+
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        char item[LUT_ITEM];
+        struct element changes[MOST_CHANGES] = { CASES[i].rescaled, { TAG_VOI_LUT, "SQ", item, LUT_ITEM } };
+        struct decode_reply r;
+        uint8_t grey[1000];
+
+        lut_item(CASES[i].vr, CASES[i].first, item);
+        if (CASES[i].sign.tag) {
+            changes[2] = CASES[i].sign;
+            changes[3] = CASES[i].pixels;
+            changes[4] = stored;
+            changes[5] = high_bit;
+        }
+        run_with(changes, &r, grey);
+        cr_assert_eq(r.status, ST_OK, "%s", r.text);
+        cr_assert_arr_eq(grey, CASES[i].expected, 6, "%s: %u %u %u %u", CASES[i].what, grey[0], grey[1],
+                         grey[2], grey[3]);
+    }
+}
+
+/* One that is shorter than its descriptor says, at a place where DCMTK would hand out what follows it. */
+Test(decode_headers, a_lookup_table_has_what_it_says)
+{
+    char item[LUT_ITEM];
+    const struct element changes[MOST_CHANGES] = { { TAG_VOI_LUT, "SQ", item, LUT_ITEM } };
+    struct decode_reply r;
+    uint8_t grey[1000];
+
+    lut_item("US", 0, item);
     run_with(changes, &r, grey);
     cr_assert_eq(r.status, ST_OK, "%s", r.text);
     cr_assert(r.source.voi == IMAGE_VOI_LUT && grey[5] == 255 && grey[0] == 0);
@@ -526,7 +609,7 @@ Test(decode_headers, a_lookup_table_has_what_it_says)
 
 /* ---- JPEG files ---- */
 
-static size_t jpeg_of(enum TJPF format, size_t width, size_t height, uint8_t *to)
+static size_t jpeg_with(enum TJPF format, size_t width, size_t height, int flags, uint8_t *to)
 {
     static uint8_t pixels[1000 * 4];
     tjhandle handle = tjInitCompress();
@@ -536,12 +619,60 @@ static size_t jpeg_of(enum TJPF format, size_t width, size_t height, uint8_t *to
     for (size_t i = 0; i < sizeof pixels; i++)
         pixels[i] = (uint8_t)(format == TJPF_GRAY ? i : i % 4 == 0 ? 200 : 30);
     cr_assert_eq(tjCompress2(handle, pixels, (int)width, 0, (int)height, format, &out, &n,
-                             format == TJPF_GRAY ? TJSAMP_GRAY : TJSAMP_444, 90, 0),
+                             format == TJPF_GRAY ? TJSAMP_GRAY : TJSAMP_444, 90, flags),
                  0);
     memcpy(to, out, n);
     tjFree(out);
     tjDestroy(handle);
     return n;
+}
+
+static size_t jpeg_of(enum TJPF format, size_t width, size_t height, uint8_t *to)
+{
+    return jpeg_with(format, width, height, 0, to);
+}
+
+/* As pixel data: an empty offset table, and the one fragment. */
+static size_t put_fragment(uint8_t *to, const uint8_t *fragment, size_t n)
+{
+    static const uint8_t HEAD[] = { 0xE0, 0x7F, 0x10, 0,    'O', 'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF,
+                                    0xFE, 0xFF, 0,    0xE0, 0,   0,   0, 0, 0xFE, 0xFF, 0,    0xE0 };
+    static const uint8_t END[] = { 0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0 };
+    const size_t even = (n + 1) & ~(size_t)1;
+
+    memcpy(to, HEAD, sizeof HEAD);
+    for (size_t i = 0; i < 4; i++)
+        to[sizeof HEAD + i] = (uint8_t)(even >> 8 * i);
+    memcpy(to + sizeof HEAD + 4, fragment, n);
+    memset(to + sizeof HEAD + 4 + n, 0, even - n);
+    memcpy(to + sizeof HEAD + 4 + even, END, sizeof END);
+    return sizeof HEAD + 4 + even + sizeof END;
+}
+
+/* Retired, but img2dcm of DCMTK writes it. */
+Test(decode_headers, a_progressive_jpeg_in_a_dicom_file_is_read)
+{
+    const struct element changes[MOST_CHANGES] = {
+        TEXT(TRANSFER_SYNTAX, "UI", "1.2.840.10008.1.2.4.55"),
+        WORD(TAG_ROWS, 25, 0),
+        WORD(TAG_COLUMNS, 40, 0),
+        WORD(TAG_ALLOCATED, 8, 0),
+        WORD(TAG_STORED, 8, 0),
+        WORD(TAG_HIGH_BIT, 7, 0),
+        NONE(TAG_WINDOW_CENTRE),
+        NONE(TAG_PIXELS),
+    };
+    static uint8_t jpeg[1 << 15], bytes[1 << 16];
+    struct decode_reply r;
+    uint8_t grey[1000], expected[1000];
+    size_t n = jpeg_with(TJPF_GRAY, 40, 25, TJFLAG_PROGRESSIVE, jpeg), at;
+
+    run(jpeg, n, IMAGE_JPEG, &r, expected);
+    cr_assert_eq(r.status, ST_OK, "%s", r.text);
+    at = file_with(changes, bytes);
+    run(bytes, at + put_fragment(bytes + at, jpeg, n), IMAGE_DICOM, &r, grey);
+    cr_assert(r.status == ST_OK && r.source.lossy, "%s", r.text);
+    cr_assert_arr_eq(grey, expected, 1000);
 }
 
 Test(decode_headers, jpeg_files_say_what_they_are)
