@@ -76,7 +76,18 @@ static const Onnx__NodeProto *maker_of(const Onnx__GraphProto *graph, const char
 
 static bool is_op(const Onnx__NodeProto *node, const char *op)
 {
-    return node && node->op_type && strcmp(node->op_type, op) == 0 && node->n_input == 1;
+    return node && node->op_type && strcmp(node->op_type, op) == 0 && node->n_input > 0;
+}
+
+/* Whether a node gives the numbers that it reads, in their order: as it ends, a graph's shape says nothing of its findings. */
+static bool keeps_numbers(const Onnx__NodeProto *node)
+{
+    static const char *const OPS[] = { "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze" };
+
+    for (size_t i = 0; i < sizeof OPS / sizeof OPS[0]; i++)
+        if (is_op(node, OPS[i]))
+            return true;
+    return false;
 }
 
 const char *onnx_output(const Onnx__GraphProto *graph, bool *ret_sigmoid)
@@ -94,7 +105,7 @@ const char *onnx_output(const Onnx__GraphProto *graph, bool *ret_sigmoid)
         }
     for (size_t i = 0; i < MOST && name; i++) {
         node = maker_of(graph, name);
-        if (!is_op(node, "Identity") && !(is_op(node, "Sigmoid") && !*ret_sigmoid))
+        if (!keeps_numbers(node) && !(is_op(node, "Sigmoid") && !*ret_sigmoid))
             break;
         *ret_sigmoid |= is_op(node, "Sigmoid");
         name = node->input[0];
@@ -152,6 +163,25 @@ size_t onnx_outputs(struct reader *r, struct value *v)
     settle(r, v);
     n = shape_size(view_shape(r, &v->view));
     return n <= MAX_LABELS && !v->view.channels_last ? n : 0;
+}
+
+bool onnx_is_of_sigmoids(const struct reader *r, const struct value *v)
+{
+    static const struct layer_ops *const THROUGH[] = { &LAYER_CONCAT,  &LAYER_ADD,   &LAYER_SCALE,
+                                                       &LAYER_FLATTEN, &LAYER_SLICE, &LAYER_CLIP };
+    const struct node *node = &r->g->net->nodes[v->view.node];
+    bool through = !is_dense(v);
+
+    while (through) {
+        if (node->ops == &LAYER_SIGMOID || node->ops == &LAYER_HARD_SIGMOID ||
+            (node->ops == &LAYER_CLIP && node->low == 0 && node->high == 1)) /* a hard one of another slope */
+            return true;
+        through = false;
+        for (size_t i = 0; i < sizeof THROUGH / sizeof THROUGH[0]; i++)
+            through |= node->ops == THROUGH[i];
+        node = &r->g->net->nodes[node->from[0]];
+    }
+    return false;
 }
 
 void onnx_head_add(struct reader *r, struct value *v, const struct outputs *o)

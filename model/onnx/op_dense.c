@@ -79,6 +79,16 @@ void build_gemm(struct reader *r)
 
 void build_matmul(struct reader *r) { give_dense(r, input_weights(r, 1, "its matrix"), false, 1, NULL, 1); }
 
+/* Before operator set 14 it is in training where it gives the statistics, too. */
+static bool is_in_training(struct reader *r)
+{
+    size_t results = 0;
+
+    for (size_t i = 0; i < r->node->n_output; i++)
+        results += r->node->output[i][0] != '\0';
+    return attribute_integer(r, "training_mode", 0) || (r->opset < 14 && results > 1);
+}
+
 void build_norm(struct reader *r)
 {
     static const char *const WHAT[] = { "its scale", "its shift", "its mean", "its variance" };
@@ -87,7 +97,7 @@ void build_norm(struct reader *r)
     const struct constant *c[4];
     struct node node = { .ops = &LAYER_NORM, .epsilon = decimal_of(attribute_float(r, "epsilon", 1e-5f)) };
 
-    if (attribute_integer(r, "training_mode", 0) || !attribute_integer(r, "spatial", 1))
+    if (is_in_training(r) || !attribute_integer(r, "spatial", 1))
         reader_refuse(r, "it is in training, or not of channels");
     if (v.channels_last)
         reader_refuse(r, "its input has the channels last");

@@ -341,25 +341,28 @@ void build_sum(struct reader *r)
     give_view(r, &v);
 }
 
-/* A grey picture joined with itself, which is how one is given to a network for colours. */
-static bool give_replicated(struct reader *r, const struct view *v)
+/* A grey picture as one of n equal channels, which is how one is given to a network for colours. */
+static void give_replicated(struct reader *r, struct view v, size_t n)
 {
-    const size_t n = r->node->n_input, axis = view_channel_axis(v);
-    struct view made = *v;
+    const struct node node = { .ops = &LAYER_REPLICATE, .from = { v.node }, .channels = n };
 
-    for (size_t i = 1; i < n; i++)
+    v.dims.at[view_channel_axis(&v)] = n;
+    v = view_of(r, reader_add(r, &node, NULL, NULL), v.dims, false);
+    give_view(r, &v);
+}
+
+static bool is_grey(const struct reader *r, const struct view *v)
+{
+    return r->st == ST_OK && v->dims.rank == 4 && view_shape(r, v).c == 1;
+}
+
+/* Whether all inputs are the same. */
+static bool joins_itself(const struct reader *r)
+{
+    for (size_t i = 1; i < r->node->n_input; i++)
         if (strcmp(r->node->input[i], r->node->input[0]) != 0)
             return false;
-    if (r->st != ST_OK || n == 1 || v->dims.rank != 4 || view_shape(r, v).c != 1)
-        return false;
-    made.dims.at[axis] = n;
-    made =
-        view_of(r,
-                reader_add(r, &(struct node){ .ops = &LAYER_REPLICATE, .from = { v->node }, .channels = n },
-                           NULL, NULL),
-                made.dims, false);
-    give_view(r, &made);
-    return true;
+    return r->node->n_input > 1;
 }
 
 void build_concat(struct reader *r)
@@ -369,8 +372,10 @@ void build_concat(struct reader *r)
 
     if (r->st == ST_OK && axis_of(r, axis, v.dims.rank) != view_channel_axis(&v))
         reader_refuse(r, "it joins something else than channels");
-    if (give_replicated(r, &v))
+    if (is_grey(r, &v) && joins_itself(r)) {
+        give_replicated(r, v, r->node->n_input);
         return;
+    }
     for (size_t i = 1; i < r->node->n_input && r->st == ST_OK; i++) {
         const struct view next = view_by_channel(r, input_view(r, i));
         struct dims d = v.dims;
@@ -383,4 +388,58 @@ void build_concat(struct reader *r)
         v = chained(r, &LAYER_CONCAT, v, next, d);
     }
     give_view(r, &v);
+}
+
+/* To `d`, which has as many axes: as it is, or a grey picture in several channels. */
+static void give_repeated(struct reader *r, const struct view *v, const struct dims *d)
+{
+    const size_t channel = view_channel_axis(v);
+    struct dims channels = v->dims;
+
+    if (r->st != ST_OK)
+        return;
+    channels.at[channel] = d->at[channel];
+    if (dims_equal(d, &v->dims))
+        build_same(r);
+    else if (is_grey(r, v) && dims_equal(d, &channels))
+        give_replicated(r, *v, d->at[channel]);
+    else
+        reader_refuse(r, "it repeats something else than the one channel of a picture");
+}
+
+void build_expand(struct reader *r)
+{
+    const struct view v = input_view(r, 0);
+    const int64_t *shape = NULL;
+    struct dims d = { 0 }, all;
+    size_t n = 0;
+
+    if (!integers_of(r, 1, "shape", &n, &shape))
+        reader_refuse(r, "it has no shape to give");
+    if (r->st == ST_OK && n > v.dims.rank)
+        reader_refuse(r, "its shape has %zu axes, its input %zu", n, v.dims.rank);
+    for (size_t i = 0; i < n && r->st == ST_OK; i++)
+        if (shape[i] < 1 || shape[i] > LAYER_MAX_CHANNELS)
+            reader_refuse(r, "its shape has %lld on axis %zu", (long long)shape[i], i);
+        else
+            d.at[d.rank++] = (size_t)shape[i];
+    if (r->st == ST_OK && broadcast_dims(r, &v.dims, &d, &all))
+        give_repeated(r, &v, &all);
+}
+
+void build_tile(struct reader *r)
+{
+    const struct view v = input_view(r, 0);
+    const int64_t *times = NULL;
+    struct dims d = v.dims;
+    size_t n = 0;
+
+    if (!integers_of(r, 1, "repeats", &n, &times) || n != v.dims.rank)
+        reader_refuse(r, "its repeats are not one for each of %zu axes", v.dims.rank);
+    for (size_t i = 0; i < n && r->st == ST_OK; i++)
+        if (times[i] < 1 || times[i] > LAYER_MAX_CHANNELS)
+            reader_refuse(r, "it repeats axis %zu %lld times", i, (long long)times[i]);
+        else
+            d.at[i] *= (size_t)times[i];
+    give_repeated(r, &v, &d);
 }

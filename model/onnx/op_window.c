@@ -269,14 +269,19 @@ static bool ceil_border(struct shape in, struct window *w)
     return rows + columns > 0;
 }
 
+static void give_planes(struct reader *r, size_t node)
+{
+    const struct view v = view_planes(r, node);
+
+    give_view(r, &v);
+}
+
 static void pool_add(struct reader *r, const struct view *from, const struct node *node)
 {
     struct node n = *node;
-    struct view v;
 
     n.from[0] = from->node;
-    v = view_planes(r, reader_add(r, &n, NULL, NULL));
-    give_view(r, &v);
+    give_planes(r, reader_add(r, &n, NULL, NULL));
 }
 
 /* Whether no number of a node's is below 0, so that a border of zeros never wins. */
@@ -285,6 +290,38 @@ static bool never_negative(const struct reader *r, size_t node)
     const struct layer_ops *ops = r->st == ST_OK ? r->g->net->nodes[node].ops : NULL;
 
     return ops == &LAYER_RELU || ops == &LAYER_RELU6 || ops == &LAYER_SIGMOID;
+}
+
+/* Of whole planes, which may be larger than a window. */
+static bool is_whole(const struct window *w, struct shape in)
+{
+    return w->h == in.h && w->w == in.w && w->top + w->left + w->bottom + w->right == 0 &&
+           w->dilation_h * w->dilation_w == 1;
+}
+
+/* A window of LAYER_MAX_WINDOW a side would have a cell too many: the largest of a larger plane is the largest of what windows find. */
+static size_t max_of_planes(struct reader *r, size_t node)
+{
+    enum { MOST = LAYER_MAX_WINDOW - 1 };
+    struct shape in = view_shape(r, &(struct view){ .node = node });
+
+    do {
+        const size_t h = in.h < MOST ? in.h : MOST, w = in.w < MOST ? in.w : MOST;
+        const struct node pool = { .ops = &LAYER_MAX_POOL,
+                                   .from = { node },
+                                   .window = { .h = h,
+                                               .w = w,
+                                               .stride_h = h,
+                                               .stride_w = w,
+                                               .bottom = (h - in.h % h) % h,
+                                               .right = (w - in.w % w) % w,
+                                               .dilation_h = 1,
+                                               .dilation_w = 1 } };
+
+        node = reader_add(r, &pool, NULL, NULL);
+        in = view_shape(r, &(struct view){ .node = node });
+    } while (r->st == ST_OK && in.h * in.w > 1);
+    return node;
 }
 
 void build_max_pool(struct reader *r)
@@ -303,14 +340,10 @@ void build_max_pool(struct reader *r)
     border_add(&node.window, &border);
     if (attribute_integer(r, "ceil_mode", 0))
         ceil_border(in, &node.window);
-    pool_add(r, &v, &node);
-}
-
-/* The mean of whole planes: a window of any size, which the other kind is not. */
-static bool is_whole(const struct window *w, struct shape in)
-{
-    return w->h == in.h && w->w == in.w && w->top + w->left + w->bottom + w->right == 0 &&
-           w->dilation_h * w->dilation_w == 1;
+    if (is_whole(&node.window, in))
+        give_planes(r, max_of_planes(r, v.node));
+    else
+        pool_add(r, &v, &node);
 }
 
 void build_average_pool(struct reader *r)
@@ -346,21 +379,15 @@ void build_global_average(struct reader *r)
     pool_add(r, &v, &(struct node){ .ops = &LAYER_GLOBAL_POOL });
 }
 
-void build_global_max(struct reader *r)
-{
-    const struct view v = input_planes(r, 0);
-    const struct shape in = view_shape(r, &v);
+void build_global_max(struct reader *r) { give_planes(r, max_of_planes(r, input_planes(r, 0).node)); }
 
-    pool_add(
-        r, &v,
-        &(struct node){
-            .ops = &LAYER_MAX_POOL,
-            .window = {
-                .h = in.h, .w = in.w, .stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1 } });
+static size_t mean_of_planes(struct reader *r, size_t node)
+{
+    return reader_add(r, &(struct node){ .ops = &LAYER_GLOBAL_POOL, .from = { node } }, NULL, NULL);
 }
 
 /* Over rows and columns alone: a global pool. Later operator sets have the axes as an input. */
-void build_reduce_mean(struct reader *r)
+static void reduce_planes(struct reader *r, const char *what, size_t (*pool)(struct reader *r, size_t node))
 {
     const struct view v = input_view(r, 0);
     const bool keep = attribute_integer(r, "keepdims", 1) != 0;
@@ -371,20 +398,21 @@ void build_reduce_mean(struct reader *r)
     size_t n = 0;
 
     if (!integers_of(r, 1, "axes", &n, &axes))
-        reader_refuse(r, "it takes the mean over the batch");
+        reader_refuse(r, "it takes %s over the batch", what);
     for (size_t i = 0; i < n && r->st == ST_OK; i++)
         gone[axis_of(r, axes[i], v.dims.rank)] = true;
     for (size_t i = 0; i < v.dims.rank && r->st == ST_OK; i++) {
         if (gone[i] != (i != 0 && i != channel))
-            reader_refuse(r, "it takes the mean over something else than rows and columns");
+            reader_refuse(r, "it takes %s over something else than rows and columns", what);
         if (!gone[i] || keep)
             d.at[d.rank++] = gone[i] ? 1 : v.dims.at[i];
     }
     if (r->st == ST_OK && v.dims.at[channel] != view_shape(r, &v).c)
         reader_refuse(r, "its input's channels are not those of where it is made");
-    const struct view out =
-        view_of(r, reader_add(r, &(struct node){ .ops = &LAYER_GLOBAL_POOL, .from = { v.node } }, NULL, NULL),
-                d, false);
+    const struct view out = view_of(r, r->st == ST_OK ? pool(r, v.node) : v.node, d, false);
 
     give_view(r, &out);
 }
+
+void build_reduce_mean(struct reader *r) { reduce_planes(r, "the mean", mean_of_planes); }
+void build_reduce_max(struct reader *r) { reduce_planes(r, "the largest", max_of_planes); }

@@ -206,6 +206,10 @@ static void head_find_out(struct reading *in, struct value *v, json_t *report)
     struct reader *r = &in->r;
     const struct output_sayings s = { .n = onnx_outputs(r, v) };
 
+    if (r->st == ST_OK && !in->own && !in->sigmoid && s.n > 0 && onnx_is_of_sigmoids(r, v))
+        reader_refuse(
+            r, "the graph's output is made of what a sigmoid gives, and is neither that nor its logits: "
+               "let it end in one of them");
     if (r->st == ST_OK && !in->own)
         r->st = foreign_outputs(in->o, &s, &in->outputs, report, r->err);
     else if (in->own && s.n != in->outputs.labels.n)

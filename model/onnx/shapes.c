@@ -124,15 +124,17 @@ static size_t from_the_end(const struct dims *d, size_t i)
 
 bool broadcast_dims(struct reader *r, const struct dims *a, const struct dims *b, struct dims *ret)
 {
-    *ret = (struct dims){ .rank = a->rank > b->rank ? a->rank : b->rank };
-    for (size_t i = 0; i < ret->rank; i++) {
+    struct dims made = { .rank = a->rank > b->rank ? a->rank : b->rank }; /* `ret` may be one of the two */
+
+    for (size_t i = 0; i < made.rank; i++) {
         const size_t x = from_the_end(a, i), y = from_the_end(b, i);
 
         if (x != y && x != 1 && y != 1) {
             reader_refuse(r, "its inputs do not fit: %zu and %zu on an axis", x, y);
             return false;
         }
-        ret->at[ret->rank - 1 - i] = x == 1 ? y : x;
+        made.at[made.rank - 1 - i] = x == 1 ? y : x;
     }
+    *ret = made;
     return r->st == ST_OK;
 }

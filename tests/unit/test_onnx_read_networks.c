@@ -10,46 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The logits of one picture, whose grey values only the seed decides. */
-static void logits_of(const struct craft *c, const struct import_options *o, float *ret_logits)
-{
-    struct model *m = NULL;
-    struct session *s = NULL;
-    struct error err = { 0 };
-    json_t *report = json_object();
-    uint8_t grey[SIZE * SIZE];
-    float *x;
-    struct rng rng;
-
-    cr_assert_eq(craft_read(c, o, &m, report, &err), ST_OK, "%s", err.text);
-    x = calloc((size_t)3 * SIZE * SIZE, sizeof *x);
-    rng_seed(&rng, 7, 0);
-    for (size_t i = 0; i < sizeof grey; i++)
-        grey[i] = (uint8_t)rng_below(&rng, 256);
-    preprocess_scale(grey, sizeof grey, model_preprocess(m), x);
-    cr_assert_eq(session_new(&s), ST_OK);
-    cr_assert_eq(session_run(s, m, 1, x, ret_logits), ST_OK);
-    session_free(s);
-    free(x);
-    model_unref(m);
-    json_decref(report);
-}
-
-/* Two files of the same network. Both are gone. */
-static void check_same(struct craft *a, struct craft *b)
-{
-    float x[LABELS], y[LABELS];
-
-    logits_of(a, &ONNX_OPTIONS, x);
-    logits_of(b, &ONNX_OPTIONS, y);
-    for (size_t i = 0; i < LABELS; i++)
-        cr_expect(fabsf(x[i] - y[i]) < 1e-4f * (1 + fabsf(x[i])), "logit %zu: %g and %g", i, (double)x[i],
-                  (double)y[i]);
-    cr_expect(x[0] != x[1] && fabsf(x[0]) > 1e-3f, "the logits say nothing: %g", (double)x[0]);
-    craft_release(a);
-    craft_release(b);
-}
-
 TEST_WITHOUT_LEAKS(onnx_read, a_network_is_read)
 {
     struct craft c;
