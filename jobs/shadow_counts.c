@@ -26,6 +26,25 @@ void shadow_count(struct shadow_counts *c, const struct shadow_pair *p)
     }
 }
 
+void shadow_counts_add(struct shadow_counts *c, const struct shadow_counts *more)
+{
+    c->pictures += more->pictures;
+    c->failed += more->failed;
+    for (int m = 0; m < N_SHADOW; m++) {
+        c->ms[m] += more->ms[m];
+        c->most_ms[m] = fmax(c->most_ms[m], more->most_ms[m]);
+    }
+    for (size_t k = 0; k < c->labels.n; k++) {
+        struct shadow_finding *f = &c->findings[k];
+        const struct shadow_finding *g = &more->findings[k];
+
+        for (int i = 0; i < 4; i++)
+            f->calls[i / 2][i % 2] += g->calls[i / 2][i % 2];
+        f->sum += g->sum;
+        f->squares += g->squares;
+    }
+}
+
 /* ---- figures ---- */
 
 static const struct estimate NOTHING = { NAN, NAN, NAN, NAN };

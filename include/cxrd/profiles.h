@@ -33,6 +33,9 @@ MUST_USE enum status profiles_of(struct profiles *p, const char *model, struct p
                                  struct error *err);
 void profile_release(struct profile *p); /* NULL is fine */
 
+/* The choices of other servers of a shared store are in force here too. Errors: ST_IO, ST_NOMEM: try again. */
+MUST_USE enum status profiles_take_up(struct profiles *p, struct error *err);
+
 /* Its model is deleted, and with it its profiles in the store: so is what is in memory, once answers in the making have ended. */
 void profiles_forget(struct profiles *p, const char *model);
 

@@ -11,7 +11,7 @@
 #include "cxrd/model.h"
 #include "cxrd/own_thresholds.h"
 #include "cxrd/signature.h"
-#include "cxrd/store.h"
+#include "cxrd/store_replicas.h"
 
 struct registry;
 
@@ -124,6 +124,11 @@ struct registry_choice {
 };
 MUST_USE enum status registry_choose(struct registry *r, const char *id, const char *key,
                                      struct registry_choice *ret, struct error *err);
+
+/* Where the store is shared, take up what other servers change of a kind: once soon, and then after each change, in the thread that
+ * follows them. Models and own thresholds are the registry's own.
+ *   take_up  NULL: no longer; it is not being called when this returns */
+void registry_follow(struct registry *r, enum shared_kind kind, take_up_fn *take_up, void *arg);
 
 /* Where this server listens, for the others to know. */
 void registry_called(struct registry *r, const char *address);

@@ -36,6 +36,9 @@ struct shadow_counts {
 
 void shadow_count(struct shadow_counts *c, const struct shadow_pair *pair);
 
+/* Of the same two models: `more` comes to the counts. */
+void shadow_counts_add(struct shadow_counts *c, const struct shadow_counts *more);
+
 struct shadow_figures {
     struct estimate discordance; /* the part of the pictures that one of them calls: Wilson's interval */
     struct estimate kappa;       /* Cohen's (1960), with the error of Fleiss, Cohen & Everitt (1969) */

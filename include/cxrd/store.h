@@ -297,18 +297,25 @@ MUST_USE enum status store_model_delete(struct store *s, const char *id, struct 
  * Errors: ST_IO, ST_NOMEM. */
 MUST_USE enum status store_setting_get(struct store *s, const char *name, json_t **ret, struct error *err);
 
+/* Says how a setting becomes another. It is called in a transaction, so nobody changes it meanwhile on any server; it must not call
+ * the store.
+ *   now  NULL: there is none
+ *   ret  a new reference; `now` itself: it stays; NULL: there is none any more
+ * Errors: its own, which end the change. */
+typedef enum status setting_change(void *arg, json_t *now, json_t **ret, struct error *err);
+
 /* On the disk when it returns.
- *   value  NULL: there is none any more
- * Errors: ST_NOTFOUND (its `model` is not there, or no longer), ST_IO, ST_NOMEM. */
-MUST_USE enum status store_setting_put(struct store *s, const char *name, const json_t *value,
-                                       struct error *err);
+ *   tell  other servers are to take it up (cxrd/store_replicas.h)
+ * Errors: what `change` returns; ST_NOTFOUND (its `model` is not there, or no longer), ST_IO, ST_NOMEM. */
+MUST_USE enum status store_setting_change(struct store *s, const char *name, bool tell,
+                                          setting_change *change, void *arg, struct error *err);
 
 /* The "shadow" of a model whose training asked for it (promote "after_shadow") is over. In one: it is no longer there, `promotion.shadow` of the
  * job's record has these members, and the job's journal an event "promotion" with them. A job that was deleted is told nothing.
  *   promoted  the model became the active one
- * Errors: ST_BUSY (the job has not ended yet), ST_IO, ST_NOMEM. */
-MUST_USE enum status store_shadow_end(struct store *s, const char *job, const json_t *outcome, bool promoted,
-                                      struct error *err);
+ * Errors: ST_NOTFOUND (it is not that model's, or no longer), ST_BUSY (the job has not ended yet), ST_IO, ST_NOMEM. */
+MUST_USE enum status store_shadow_end(struct store *s, const char *job, const char *model,
+                                      const json_t *outcome, bool promoted, struct error *err);
 
 /* The oldest of the models trained here that are more than `keep`, and neither active nor the one before nor needed by
  * a job that is to run; "" when there is none. Errors: ST_IO. */

@@ -37,6 +37,25 @@ MUST_USE enum status store_replicas_behind(struct store *s, int64_t epoch, char 
  * Errors: ST_IO, ST_NOMEM. */
 MUST_USE enum status store_replicas(struct store *s, json_t **ret, struct error *err);
 
+/* ---- what one server changes and the others take up ----
+ *
+ * Each kind has a generation, a number that grows in the transaction of each change. A server that reads the number first and then takes
+ * the kind up misses no change, if it does so whenever the number is another. */
+enum shared_kind {
+    SHARED_MODELS, /* that were deleted */
+    SHARED_THRESHOLDS,
+    SHARED_PROFILES,
+    SHARED_CANARY,
+    SHARED_SHADOW,
+    N_SHARED
+};
+
+/* Take up what others have changed. Errors: ST_IO, ST_NOMEM, ST_BUSY: it may be possible in a moment. */
+typedef enum status take_up_fn(void *arg, struct error *err);
+
+/* All of them; 0: nothing was ever changed. Errors: ST_IO. */
+MUST_USE enum status store_generations(struct store *s, int64_t ret[N_SHARED], struct error *err);
+
 /* ---- being woken: by whoever has changed what others may wait for ----
  *
  * A word that is lost costs time, no more: whoever listens looks every few seconds anyway. One thread's. */

@@ -70,7 +70,7 @@ static void publish(struct registry *r, struct loaded_model *m, int64_t epoch)
     }
     m->epoch = epoch;
     pthread_mutex_lock(&r->own);
-    model_own_read(r, m);
+    (void)model_own_read(r, m, NULL); /* else that of its card, which was read when it was loaded, holds */
     swap(r, m, epoch, &(struct registry_fault){ "" });
     pthread_mutex_unlock(&r->own);
 }
@@ -147,8 +147,12 @@ enum status answering_begin(struct registry *r, struct error *err)
     struct epoch newest;
     enum status st;
 
-    if (store_is_shared(r->store))
-        return follower_start(&options, &r->follower, err);
+    if (store_is_shared(r->store)) {
+        st = follower_start(&options, &r->follower, err);
+        if (st == ST_OK)
+            shared_changes_begin(r);
+        return st;
+    }
     st = store_epoch(r->store, NULL, &newest, err);
     return st == ST_OK && newest.model[0] ? follow(r, &newest, err) : st;
 }
@@ -157,6 +161,12 @@ void answering_end(struct registry *r)
 {
     follower_stop(r->follower);
     swap(r, NULL, r->epoch, &(struct registry_fault){ "" });
+}
+
+void registry_follow(struct registry *r, enum shared_kind kind, take_up_fn *take_up, void *arg)
+{
+    if (r->follower)
+        follower_watch(r->follower, kind, take_up, arg);
 }
 
 void registry_called(struct registry *r, const char *address)

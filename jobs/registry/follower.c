@@ -27,6 +27,13 @@ enum {
     AWAIT_S = REPLICA_LEASE_S + 5,
 };
 
+/* A function that takes up a kind of change; `seen`: the generation that was taken up last, -1: none. */
+struct watch {
+    take_up_fn *take_up;
+    void *arg;
+    int64_t seen;
+};
+
 struct follower {
     struct follower_options options;
     char host[HOST_NAME_MAX + 1];
@@ -37,11 +44,22 @@ struct follower {
     double due;                      /* its thread's: when the lease is to be renewed */
     int64_t said;                    /* its thread's: the epoch of the last renewal; -1: none yet */
     bool failed;                     /* its thread's: the last turn did, which was told */
-    pthread_mutex_t lock;            /* guards `address` and `turns` */
+    pthread_mutex_t
+        watching; /* guards `watches`; held while one is called, taken before any lock of theirs */
+    struct watch watches[N_SHARED];
+    pthread_mutex_t lock; /* guards `address` and `turns` */
     pthread_cond_t turned;
     char address[80];
     uint64_t turns;
 };
+
+static void wake(struct follower *f)
+{
+    const uint64_t one = 1;
+
+    while (write(f->wake, &one, sizeof one) < 0)
+        ; /* it was interrupted: an eventfd is never so full */
+}
 
 /* ---- a turn ---- */
 
@@ -115,6 +133,38 @@ static enum status turn(struct follower *f, struct error *err)
     return st;
 }
 
+/* After the lease is renewed. A kind that cannot be taken up now does not hold the others up. */
+static enum status take_up_changes(struct follower *f, struct error *err)
+{
+    int64_t generations[N_SHARED];
+    struct error why;
+    enum status st = store_generations(f->options.store, generations, err);
+
+    if (st != ST_OK)
+        return st;
+    pthread_mutex_lock(&f->watching);
+    for (size_t k = 0; k < N_SHARED; k++) {
+        struct watch *w = &f->watches[k];
+
+        if (!w->take_up || w->seen == generations[k])
+            continue;
+        if (w->take_up(w->arg, &why) == ST_OK)
+            w->seen = generations[k];
+        else
+            st = error_set(err, why.code, "%s", why.text);
+    }
+    pthread_mutex_unlock(&f->watching);
+    return st;
+}
+
+void follower_watch(struct follower *f, enum shared_kind kind, take_up_fn *take_up, void *arg)
+{
+    pthread_mutex_lock(&f->watching);
+    f->watches[kind] = (struct watch){ take_up, arg, -1 };
+    pthread_mutex_unlock(&f->watching);
+    wake(f);
+}
+
 static void tell(struct follower *f, enum status st, const struct error *why)
 {
     if (st != ST_OK && !f->failed)
@@ -159,10 +209,14 @@ static void *follower_main(void *arg)
 
     while (!atomic_load(&f->over)) {
         struct error why = { 0 };
+        enum status st;
 
         listen_again(f);
         wait_for_news(f);
-        tell(f, turn(f, &why), &why);
+        st = turn(f, &why);
+        if (st == ST_OK)
+            st = take_up_changes(f, &why);
+        tell(f, st, &why);
         store_heard(f->options.store);
         pthread_mutex_lock(&f->lock);
         f->turns++;
@@ -172,14 +226,6 @@ static void *follower_main(void *arg)
     return NULL;
 }
 
-static void wake(struct follower *f)
-{
-    const uint64_t one = 1;
-
-    while (write(f->wake, &one, sizeof one) < 0)
-        ; /* it was interrupted: an eventfd is never so full */
-}
-
 static void follower_free(struct follower *f)
 {
     store_listener_close(f->listener);
@@ -187,6 +233,7 @@ static void follower_free(struct follower *f)
         close(f->wake);
     pthread_cond_destroy(&f->turned);
     pthread_mutex_destroy(&f->lock);
+    pthread_mutex_destroy(&f->watching);
     free(f);
 }
 
@@ -200,6 +247,7 @@ enum status follower_start(const struct follower_options *options, struct follow
     f->options = *options;
     f->said = -1;
     pthread_mutex_init(&f->lock, NULL);
+    pthread_mutex_init(&f->watching, NULL);
     condition_init(&f->turned);
     if (gethostname(f->host, sizeof f->host - 1) != 0)
         snprintf(f->host, sizeof f->host, "?");

@@ -25,6 +25,10 @@ void follower_stop(struct follower *f); /* leave them; NULL is fine */
 
 void follower_called(struct follower *f, const char *address); /* where it listens */
 
+/* Changes that others make of a kind are taken up so, once soon and then after each change, in the follower's thread; where that fails, again a
+ * little later. NULL: no longer; it is not being called when this returns. */
+void follower_watch(struct follower *f, enum shared_kind kind, take_up_fn *take_up, void *arg);
+
 /* Wait until no other server that has a lease answers by an epoch before that one; a lease ends, so this does. The caller answers by it.
  * Errors: ST_BUSY (the sentence names those that do not). */
 MUST_USE enum status follower_await(struct follower *f, int64_t epoch, struct error *err);

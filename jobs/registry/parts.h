@@ -45,8 +45,12 @@ bool registry_is_trusted(const struct registry *r);
 MUST_USE enum status loaded_model_read(struct registry *r, const char *id, json_t **ret_card,
                                        struct loaded_model **ret_model, struct error *err);
 
-/* With `own` held: what the store says of a model goes to it. */
-void model_own_read(struct registry *r, struct loaded_model *m);
+/* With `own` held: what the store says of a model goes to it; where that cannot be read it keeps what it has. Errors: ST_NOTFOUND, ST_IO,
+ * ST_NOMEM. */
+enum status model_own_read(struct registry *r, struct loaded_model *m, struct error *err);
+
+/* Take up what other servers change of models, see shared_changes.c. */
+void shared_changes_begin(struct registry *r);
 
 /* Load the model that answers; follow the other servers of a shared store. Errors: ST_IO, ST_NOMEM. */
 MUST_USE enum status answering_begin(struct registry *r, struct error *err);

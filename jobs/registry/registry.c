@@ -226,25 +226,24 @@ static enum status loaded_model_make(struct registry *r, const char *id, const j
     return ST_OK;
 }
 
-/* With `own` held: what the store says of a model goes to it. It is not lost where the store cannot be read: that of its card, which was
- * read when it was loaded, holds then. */
-void model_own_read(struct registry *r, struct loaded_model *m)
+enum status model_own_read(struct registry *r, struct loaded_model *m, struct error *err)
 {
     struct own_thresholds own;
-    struct error none;
     json_t *card = NULL;
+    const enum status st = store_model_get(r->store, m->id, &card, err);
 
-    if (store_model_get(r->store, m->id, &card, &none) != ST_OK)
-        return;
+    if (st != ST_OK)
+        return st;
     own = own_thresholds_of(card, model_labels(m->model));
     loaded_model_set_own(m, &own);
     json_decref(card);
+    return ST_OK;
 }
 
 static void publish_beside(struct registry *r, struct loaded_model *m)
 {
     pthread_mutex_lock(&r->own);
-    model_own_read(r, m);
+    (void)model_own_read(r, m, NULL); /* else that of its card holds */
     shelf_put(r->shelf, m);
     pthread_mutex_unlock(&r->own);
 }

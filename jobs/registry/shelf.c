@@ -112,3 +112,18 @@ size_t shelf_count(struct shelf *s)
     pthread_mutex_unlock(&s->lock);
     return n;
 }
+
+enum status shelf_all(struct shelf *s, struct loaded_model ***ret, size_t *ret_n, struct error *err)
+{
+    struct loaded_model **all = calloc(s->room + 1, sizeof *all);
+
+    if (!all)
+        return error_nomem(err);
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->n; i++)
+        all[i] = loaded_model_hold(s->models[i]);
+    *ret_n = s->n;
+    pthread_mutex_unlock(&s->lock);
+    *ret = all;
+    return ST_OK;
+}

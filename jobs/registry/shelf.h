@@ -19,6 +19,9 @@ void shelf_put(struct shelf *s, struct loaded_model *m);
 /* Let go of one; one that is not here is fine. */
 void shelf_drop(struct shelf *s, const char *id);
 
+/* All that are here, each held for the caller: *ret for free(). Errors: ST_NOMEM. */
+MUST_USE enum status shelf_all(struct shelf *s, struct loaded_model ***ret, size_t *ret_n, struct error *err);
+
 size_t shelf_count(struct shelf *s);
 
 #endif

@@ -18,9 +18,10 @@ struct counted {
 /* The choice for a model. */
 struct choice {
     struct choice *next;
-    char model[ID_SIZE];
-    struct profile *profile; /* NULL: it cannot be used */
-    char why[200];           /* then */
+    char model[ID_SIZE], id[ID_SIZE]; /* id: of the profile */
+    struct profile *profile;          /* NULL: it cannot be used */
+    enum status fault;                /* then, */
+    char why[200];                    /* and in words */
 };
 
 struct profiles {
@@ -128,12 +129,14 @@ static struct choice **choice_at(struct profiles *p, const char *model)
     return at;
 }
 
-static struct choice *choice_new(const char *model)
+static struct choice *choice_new(const char *model, const char *id)
 {
     struct choice *c = calloc(1, sizeof *c);
 
-    if (c)
+    if (c) {
         snprintf(c->model, sizeof c->model, "%s", model);
+        snprintf(c->id, sizeof c->id, "%s", id);
+    }
     return c;
 }
 
@@ -178,10 +181,10 @@ enum status profiles_of(struct profiles *p, const char *model, struct profile **
     return st;
 }
 
-/* One that was chosen before this server began. */
+/* One that was chosen before this server began, or by another. */
 static enum status begin(struct profiles *p, const char *model, const char *id, struct error *err)
 {
-    struct choice *c = choice_new(model);
+    struct choice *c = choice_new(model, id);
     json_t *stored = NULL;
     struct error why = { 0 };
     enum status st = c ? store_profile_get(p->store, id, &stored, &why) : ST_NOMEM;
@@ -194,6 +197,7 @@ static enum status begin(struct profiles *p, const char *model, const char *id, 
         return error_nomem(err);
     }
     if (st != ST_OK) {
+        c->fault = st;
         snprintf(c->why, sizeof c->why, "%.199s", why.text);
         log_event(LOG_ERROR,
                   "the active profile cannot be used: its model does not answer until another is chosen",
@@ -231,6 +235,69 @@ enum status profiles_open(struct store *store, struct signers *signers, struct p
     }
     *ret = p;
     return ST_OK;
+}
+
+/* ---- what others choose ---- */
+
+/* Whether this profile is in force for that model. */
+static bool is_chosen(struct profiles *p, const char *model, const char *id)
+{
+    const struct choice *c;
+    bool is;
+
+    pthread_mutex_lock(&p->lock);
+    c = *choice_at(p, model);
+    is = c && c->profile && strcmp(c->id, id) == 0;
+    pthread_mutex_unlock(&p->lock);
+    return is;
+}
+
+/* With `changing` held. A choice that cannot be read now may be readable in a moment; until then its model does not answer. */
+static enum status take_up(struct profiles *p, const char *model, const char *id, struct error *err)
+{
+    struct choice *c;
+    enum status st;
+
+    if (is_chosen(p, model, id))
+        return ST_OK;
+    st = begin(p, model, id, err);
+    c = *choice_at(p, model); /* which changes with `changing` held alone */
+    return st == ST_OK && c->fault == ST_IO ? error_set(err, ST_IO, "%s", c->why) : st;
+}
+
+/* With `changing` held: a model that no choice is of has none any more. */
+static void drop_others(struct profiles *p, const json_t *choices)
+{
+    for (struct choice *c = p->choices, *next; c; c = next) {
+        const json_t *choice;
+        bool is = false;
+        size_t i;
+
+        next = c->next;
+        json_array_foreach (choices, i, choice)
+            is |= strcmp(json_string_value(json_object_get(choice, "model")), c->model) == 0;
+        if (!is)
+            choose(p, c->model, NULL);
+    }
+}
+
+enum status profiles_take_up(struct profiles *p, struct error *err)
+{
+    json_t *choices = NULL, *choice;
+    size_t i;
+    enum status st;
+
+    pthread_mutex_lock(&p->changing);
+    st = store_profile_choices(p->store, &choices, err);
+    if (st == ST_OK)
+        drop_others(p, choices);
+    json_array_foreach (choices, i, choice)
+        if (st == ST_OK)
+            st = take_up(p, json_string_value(json_object_get(choice, "model")),
+                         json_string_value(json_object_get(choice, "profile")), err);
+    pthread_mutex_unlock(&p->changing);
+    json_decref(choices);
+    return st;
 }
 
 void profiles_forget(struct profiles *p, const char *model)
@@ -283,7 +350,7 @@ static enum status activate(struct profiles *p, const char *id, struct error *er
     json_t *stored = NULL;
     enum status st = store_profile_get(p->store, id, &stored, err);
 
-    if (st == ST_OK && !(c = choice_new(json_string_value(json_object_get(stored, "model")))))
+    if (st == ST_OK && !(c = choice_new(json_string_value(json_object_get(stored, "model")), id)))
         st = error_nomem(err);
     if (st == ST_OK)
         st = load(p, stored, &c->profile, err);

@@ -52,7 +52,9 @@ static enum status forget_earlier_try(struct store *s, const char *job, struct e
         " AND id NOT IN (SELECT value FROM settings WHERE name IN ('active_model', 'previous_model'))"
         " AND NOT " NEEDED_BY_A_JOB " AND NOT " IN_A_TRIAL;
 
-    return store_finish(s, store_prepare(s, err, SQL, "t", job), err);
+    const enum status st = store_finish(s, store_prepare(s, err, SQL, "t", job), err);
+
+    return st == ST_OK ? store_shared_changed(s, SHARED_MODELS, err) : st;
 }
 
 enum status store_model_add(struct store *s, const char *id, const json_t *card, const struct claim *by,
@@ -159,6 +161,8 @@ enum status store_model_change(struct store *s, const char *id, const struct cap
                                         "UPDATE models SET own_thresholds = nullif($2, '') WHERE id = $1",
                                         "tt", id, own_thresholds),
                           err);
+    if (st == ST_OK && own_thresholds)
+        st = store_shared_changed(s, SHARED_THRESHOLDS, err);
     return store_end(s, st, err);
 }
 
@@ -192,6 +196,10 @@ enum status store_model_delete(struct store *s, const char *id, struct error *er
                                         "DELETE FROM settings WHERE name = 'previous_model' AND value = $1",
                                         "t", id),
                           err);
+    if (st == ST_OK)
+        st = store_shared_changed(s, SHARED_MODELS, err);
+    if (st == ST_OK) /* its choice went with it */
+        st = store_shared_changed(s, SHARED_PROFILES, err);
     return store_end(s, st, err);
 }
 

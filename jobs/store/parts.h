@@ -11,6 +11,7 @@
 
 #include "cxrd/buf.h"
 #include "cxrd/store.h"
+#include "cxrd/store_replicas.h"
 #include "engine.h"
 
 #include <pthread.h>
@@ -175,6 +176,9 @@ MUST_USE enum status store_write_caption(struct store *s, const char *table, con
 /* ---- inside a transaction: the file of a model that was added in it ---- */
 MUST_USE enum status store_model_file_add(struct store *s, const char *id, const struct model_file *file,
                                           struct error *err);
+
+/* ---- inside a transaction: other servers are to take up a change of this kind, see generations.c ---- */
+MUST_USE enum status store_shared_changed(struct store *s, enum shared_kind kind, struct error *err);
 
 /* ---- inside a transaction: what happened becomes notices ---- */
 

@@ -64,5 +64,6 @@ const char *const POSTGRESQL_MIGRATIONS[] = {
      "INSERT INTO epochs(epoch, model, at) SELECT 1, value, '' FROM settings WHERE name = 'active_model';"
      "CREATE TABLE replicas(id TEXT PRIMARY KEY, host TEXT, address TEXT, build TEXT, begun_at TEXT NOT NULL,"
      "  until BIGINT NOT NULL, epoch BIGINT NOT NULL, fault TEXT);"),
-    NULL
+    /* how often what servers share was changed: see generations.c */
+    "CREATE TABLE generations(name TEXT PRIMARY KEY, number BIGINT NOT NULL);", NULL
 };

@@ -107,6 +107,8 @@ enum status store_profile_activate(struct store *s, const char *id, struct error
     st = model_of(s, id, model, err);
     if (st == ST_OK)
         st = store_finish(s, store_prepare(s, err, SQL, "tt", model, id), err);
+    if (st == ST_OK)
+        st = store_shared_changed(s, SHARED_PROFILES, err);
     return store_end(s, st, err);
 }
 
@@ -125,6 +127,8 @@ enum status store_profile_deactivate(struct store *s, const char *id, struct err
         st = store_changed(s, store_prepare(s, err, SQL, "tt", model, id), &changed, err);
     if (st == ST_OK && changed == 0)
         st = error_set(err, ST_CONFLICT, "the profile is not active");
+    if (st == ST_OK)
+        st = store_shared_changed(s, SHARED_PROFILES, err);
     return store_end(s, st, err);
 }
 
@@ -152,6 +156,8 @@ enum status store_profile_rollback(struct store *s, const char *model, char ret_
         snprintf(ret_id, ID_SIZE, "%s", st == ST_OK ? store_column(stmt, 0) : "");
         store_done(stmt);
     }
+    if (st == ST_OK)
+        st = store_shared_changed(s, SHARED_PROFILES, err);
     return store_end(s, st, err);
 }
 

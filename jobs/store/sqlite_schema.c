@@ -106,5 +106,6 @@ const char *const SQLITE_MIGRATIONS[] = {
      "INSERT INTO epochs(epoch, model, at) SELECT 1, value, '' FROM settings WHERE name = 'active_model';"
      "CREATE TABLE replicas(id TEXT PRIMARY KEY, host TEXT, address TEXT, build TEXT, begun_at TEXT NOT NULL,"
      "  until INTEGER NOT NULL, epoch INTEGER NOT NULL, fault TEXT);"),
-    NULL
+    /* how often what servers share was changed: see generations.c */
+    "CREATE TABLE generations(name TEXT PRIMARY KEY, number INTEGER NOT NULL);", NULL
 };

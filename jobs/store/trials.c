@@ -50,14 +50,32 @@ static enum status outcome_write(struct store *s, const char *job, const json_t 
     return st;
 }
 
-enum status store_shadow_end(struct store *s, const char *job, const json_t *outcome, bool promoted,
-                             struct error *err)
+/* Inside a transaction. Of two servers that end it one does. */
+static enum status shadow_remove(struct store *s, const char *model, struct error *err)
+{
+    int64_t changed;
+    const enum status st = store_changed(
+        s, store_prepare(s, err, "DELETE FROM settings WHERE name = 'shadow' AND model = $1", "t", model),
+        &changed, err);
+
+    return st == ST_OK && changed == 0
+               ? error_set(err, ST_NOTFOUND, "the model '%s' is not in the shadow", model)
+               : st;
+}
+
+enum status store_shadow_end(struct store *s, const char *job, const char *model, const json_t *outcome,
+                             bool promoted, struct error *err)
 {
     enum job_state state;
     enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
+    st = shadow_remove(s, model, err);
+    if (st == ST_OK)
+        st = store_shared_changed(s, SHARED_SHADOW, err);
+    if (st != ST_OK)
+        return store_end(s, st, err);
     st = store_job_state(s, job, &state, err);
     if (st == ST_OK && !job_has_ended(state))
         st = error_set(err, ST_BUSY, "the training that asked for the shadow has not ended yet");
@@ -65,7 +83,5 @@ enum status store_shadow_end(struct store *s, const char *job, const json_t *out
         st = outcome_write(s, job, outcome, promoted, err);
     else if (st == ST_NOTFOUND) /* it was deleted: nobody is left to be told */
         st = ST_OK;
-    if (st == ST_OK)
-        st = store_finish(s, store_prepare(s, err, "DELETE FROM settings WHERE name = 'shadow'", ""), err);
     return store_end(s, st, err);
 }

@@ -43,14 +43,22 @@ struct saved {
     double share;
 };
 
-static enum status save(struct canary *c, const struct saved *s, struct error *err)
+static json_t *saved_json(const struct saved *s)
 {
-    json_t *value = json_pack("{s:s,s:s,s:s,s:f,s:s}", "model", s->id, "active", s->active, "since", s->since,
-                              "share", s->share, "reason", s->reason);
-    const enum status st = store_setting_put(c->options.store, "canary", value, err);
+    return json_pack("{s:s,s:s,s:s,s:f,s:s}", "model", s->id, "active", s->active, "since", s->since, "share",
+                     s->share, "reason", s->reason);
+}
 
-    json_decref(value);
-    return st;
+static bool saved_read(const json_t *kept, struct saved *ret)
+{
+    return json_unpack((json_t *)kept, "{s:s,s:s,s:s,s:F,s:s}", "model", &ret->id, "active", &ret->active,
+                       "since", &ret->since, "share", &ret->share, "reason", &ret->reason) == 0;
+}
+
+/* A canary is one of its model and its beginning. */
+static bool is_same(const struct saved *a, const struct saved *b)
+{
+    return strcmp(a->id, b->id) == 0 && strcmp(a->since, b->since) == 0;
 }
 
 static void forget(struct canary *c)
@@ -70,48 +78,120 @@ static void begin_counts(struct canary *c)
     c->reason[0] = '\0';
 }
 
-static void take_up(struct canary *c, const json_t *kept)
+/* The model of one that is to answer, unless it is here. NULL: it cannot be loaded. Errors: ST_IO, ST_NOMEM, ST_BUSY: not now. */
+static enum status load(struct canary *c, const struct saved *kept, struct loaded_model **ret,
+                        struct error *err)
 {
-    const char *id, *active, *since, *reason;
-    struct error err = { 0 };
+    const enum status st = registry_named(c->options.registry, kept->id, ret, err);
 
-    if (json_unpack((json_t *)kept, "{s:s,s:s,s:s,s:F,s:s}", "model", &id, "active", &active, "since", &since,
-                    "share", &c->share, "reason", &reason) != 0)
-        return;
-    snprintf(c->id, sizeof c->id, "%s", id);
-    snprintf(c->active, sizeof c->active, "%s", active);
-    snprintf(c->since, sizeof c->since, "%s", since);
-    snprintf(c->reason, sizeof c->reason, "%s", reason);
-    c->look_at = CANARY_LEAST;
-    if (reason[0])
-        return;
-    if (registry_named(c->options.registry, id, &c->model, &err) != ST_OK) {
+    const bool passing = st == ST_IO || st == ST_NOMEM || st == ST_BUSY;
+
+    if (st == ST_OK || (passing && store_is_shared(c->options.store)))
+        return st;
+    log_error(LOG_ERROR, "the canary cannot be loaded, and answers nobody", err);
+    *ret = NULL;
+    return ST_OK;
+}
+
+/* With both locks held: `m` is taken over. */
+static void begin_anew(struct canary *c, const struct saved *kept, struct loaded_model *m)
+{
+    begin_counts(c);
+    snprintf(c->id, sizeof c->id, "%s", kept->id);
+    snprintf(c->active, sizeof c->active, "%s", kept->active);
+    snprintf(c->since, sizeof c->since, "%s", kept->since);
+    loaded_model_release(c->model);
+    c->model = m;
+    if (!m && !kept->reason[0])
         snprintf(c->reason, sizeof c->reason, "it cannot be loaded");
-        log_error(LOG_ERROR, "the canary cannot be loaded, and answers nobody", &err);
+}
+
+/* Be what was kept: by this server before it ended, or by another. */
+static enum status take_up(struct canary *c, const struct saved *kept, struct error *err)
+{
+    struct loaded_model *m = NULL;
+    const bool same = is_same(&(struct saved){ .id = c->id, .since = c->since }, kept);
+    const enum status st = same || kept->reason[0] ? ST_OK : load(c, kept, &m, err);
+
+    if (st != ST_OK)
+        return st;
+    pthread_mutex_lock(&c->lock);
+    if (!same)
+        begin_anew(c, kept, m);
+    c->share = kept->share;
+    if (kept->reason[0]) {
+        snprintf(c->reason, sizeof c->reason, "%s", kept->reason);
+        forget(c);
     }
     atomic_store(&c->on, c->model != NULL);
+    pthread_mutex_unlock(&c->lock);
+    return ST_OK;
+}
+
+static void end_here(struct canary *c)
+{
+    pthread_mutex_lock(&c->lock);
+    forget(c);
+    c->id[0] = '\0';
+    pthread_mutex_unlock(&c->lock);
+}
+
+static enum status look(struct canary *c, struct error *err)
+{
+    json_t *kept = NULL;
+    struct saved saved;
+    enum status st = store_setting_get(c->options.store, "canary", &kept, err);
+
+    if (st == ST_OK && !kept)
+        end_here(c);
+    else if (st == ST_OK && saved_read(kept, &saved))
+        st = take_up(c, &saved, err);
+    json_decref(kept);
+    return st;
+}
+
+static enum status look_again(void *arg, struct error *err)
+{
+    struct canary *c = arg;
+    enum status st;
+
+    pthread_mutex_lock(&c->changing);
+    st = look(c, err);
+    pthread_mutex_unlock(&c->changing);
+    return st;
 }
 
 /* ---- taken back ---- */
 
-/* Write what the canary is now, unless another has begun or it has ended meanwhile. */
+/* Unless another has begun or it has ended meanwhile, here or on another server, or it was taken back there. */
+static enum status change_back(void *arg, json_t *now, json_t **ret, struct error *err)
+{
+    const struct saved *s = arg;
+    struct saved kept;
+    const bool same = now && saved_read(now, &kept) && is_same(&kept, s) && !kept.reason[0];
+
+    *ret = same ? saved_json(s) : json_incref(now);
+    return same && !*ret ? error_nomem(err) : ST_OK;
+}
+
+/* Write that it was taken back. */
 static enum status save_as_it_is(struct canary *c, const char *id, struct error *err)
 {
     char active[ID_SIZE], since[CLOCK_TEXT_SIZE], reason[REASON_SIZE];
-    double share;
+    struct saved s = { id, active, since, reason, 0 };
     enum status st = ST_OK;
     bool same;
 
     pthread_mutex_lock(&c->changing);
     pthread_mutex_lock(&c->lock);
     same = strcmp(c->id, id) == 0;
-    share = c->share;
+    s.share = c->share;
     memcpy(active, c->active, sizeof active);
     memcpy(since, c->since, sizeof since);
     memcpy(reason, c->reason, sizeof reason);
     pthread_mutex_unlock(&c->lock);
     if (same)
-        st = save(c, &(struct saved){ id, active, since, reason, share }, err);
+        st = store_setting_change(c->options.store, "canary", true, change_back, &s, err);
     pthread_mutex_unlock(&c->changing);
     return st;
 }
@@ -248,7 +328,6 @@ void canary_failed(struct canary *c, const struct loaded_model *by)
 enum status canary_start(const struct canary_options *options, struct canary **ret_canary, struct error *err)
 {
     struct canary *c = calloc(1, sizeof *c);
-    json_t *kept = NULL;
     enum status st;
 
     if (!c)
@@ -256,14 +335,12 @@ enum status canary_start(const struct canary_options *options, struct canary **r
     c->options = *options;
     pthread_mutex_init(&c->changing, NULL);
     pthread_mutex_init(&c->lock, NULL);
-    st = store_setting_get(options->store, "canary", &kept, err);
+    st = look(c, err);
     if (st != ST_OK) {
         canary_stop(c);
         return st;
     }
-    if (kept)
-        take_up(c, kept);
-    json_decref(kept);
+    registry_follow(options->registry, SHARED_CANARY, look_again, c);
     *ret_canary = c;
     return ST_OK;
 }
@@ -272,6 +349,7 @@ void canary_stop(struct canary *c)
 {
     if (!c)
         return;
+    registry_follow(c->options.registry, SHARED_CANARY, NULL, NULL);
     loaded_model_release(c->model);
     pthread_mutex_destroy(&c->lock);
     pthread_mutex_destroy(&c->changing);
@@ -295,43 +373,59 @@ static enum status check(const char *id, const struct loaded_model *active, cons
     return ST_OK;
 }
 
-/* In memory, once the disk has it. One whose share alone changes may have been taken back meanwhile, and stays so. */
-static void commit(struct canary *c, const struct saved *s, bool anew, struct loaded_model *m)
+struct beginning {
+    const struct saved *now;
+    char before[CLOCK_TEXT_SIZE]; /* since when the one is that is to go; "": none is */
+};
+
+/* One that answers by another server's word, and that this one has not heard of, stays. */
+static enum status change_begin(void *arg, json_t *now, json_t **ret, struct error *err)
 {
-    pthread_mutex_lock(&c->lock);
-    if (anew) {
-        begin_counts(c);
-        snprintf(c->since, sizeof c->since, "%s", s->since);
-        snprintf(c->id, sizeof c->id, "%s", s->id);
-        snprintf(c->active, sizeof c->active, "%s", s->active);
-        loaded_model_release(c->model);
-        c->model = loaded_model_hold(m);
-        atomic_store(&c->on, true);
-    }
-    c->share = s->share;
-    pthread_mutex_unlock(&c->lock);
+    const struct beginning *b = arg;
+    struct saved kept = { .reason = "", .since = "" };
+    const bool is = now && saved_read(now, &kept);
+
+    if (is && !kept.reason[0] && strcmp(kept.since, b->before) != 0)
+        return error_set(err, ST_CONFLICT, "the model '%.36s' is the canary: end that first", kept.id);
+    if (is && kept.reason[0] &&
+        strcmp(kept.since, b->now->since) == 0) /* taken back a moment ago: it stays so */
+        *ret = json_incref(now);
+    else
+        *ret = saved_json(b->now);
+    return *ret ? ST_OK : error_nomem(err);
 }
 
-/* With `changing` held; the model is loaded. */
+/* With `changing` held; the model is loaded. In memory once the disk has it, and not before: what the disk does not take is not so. One whose
+ * share alone changes may have been taken back meanwhile, and stays so. */
 static enum status begin(struct canary *c, struct loaded_model *m, double share, struct error *err)
 {
     struct loaded_model *active = registry_active(c->options.registry);
     char id[ID_SIZE], since[CLOCK_TEXT_SIZE];
+    struct saved now = { m->id, "", since, "", share };
+    struct beginning b = { .now = &now };
     bool anew;
     enum status st;
 
     pthread_mutex_lock(&c->lock);
     snprintf(id, sizeof id, "%s", c->model ? c->id : "");
     memcpy(since, c->since, sizeof since);
+    snprintf(b.before, sizeof b.before, "%s", c->model ? since : "");
     anew = !c->model || !active || strcmp(c->active, active->id) != 0;
     pthread_mutex_unlock(&c->lock);
     st = check(id, active, m, err);
     if (st == ST_OK) {
-        const struct saved now = { m->id, active->id, anew ? clock_utc(since) : since, "", share };
-
-        st = save(c, &now, err);
-        if (st == ST_OK) /* and not before: what the disk does not take is not so */
-            commit(c, &now, anew, m);
+        now.active = active->id;
+        if (anew)
+            clock_utc(since);
+        st = store_setting_change(c->options.store, "canary", true, change_begin, &b, err);
+    }
+    if (st == ST_OK) {
+        pthread_mutex_lock(&c->lock);
+        if (anew)
+            begin_anew(c, &now, loaded_model_hold(m));
+        c->share = share;
+        atomic_store(&c->on, c->model != NULL);
+        pthread_mutex_unlock(&c->lock);
     }
     loaded_model_release(active);
     return st;
@@ -345,7 +439,9 @@ enum status canary_begin(struct canary *c, const char *id, double share, struct 
     if (st != ST_OK)
         return st;
     pthread_mutex_lock(&c->changing);
-    st = begin(c, m, share, err);
+    st = look(c, err); /* another server may have changed it a moment ago */
+    if (st == ST_OK)
+        st = begin(c, m, share, err);
     pthread_mutex_unlock(&c->changing);
     loaded_model_release(m);
     return st;
@@ -356,19 +452,22 @@ static enum status not_there(const char *id, struct error *err)
     return error_set(err, ST_NOTFOUND, "the model '%s' is no canary", id);
 }
 
+static enum status change_end(void *arg, json_t *now, json_t **ret, struct error *err)
+{
+    const char *id = json_string_value(json_object_get(now, "model"));
+
+    *ret = NULL;
+    return id && strcmp(id, arg) == 0 ? ST_OK : not_there(arg, err);
+}
+
 enum status canary_end(struct canary *c, const char *id, struct error *err)
 {
     enum status st;
 
     pthread_mutex_lock(&c->changing); /* under which alone c->id changes */
-    st = strcmp(c->id, id) == 0 ? store_setting_put(c->options.store, "canary", NULL, err)
-                                : not_there(id, err);
-    if (st == ST_OK) {
-        pthread_mutex_lock(&c->lock);
-        forget(c);
-        c->id[0] = '\0';
-        pthread_mutex_unlock(&c->lock);
-    }
+    st = store_setting_change(c->options.store, "canary", true, change_end, (void *)id, err);
+    if (st == ST_OK)
+        end_here(c);
     pthread_mutex_unlock(&c->changing);
     return st;
 }

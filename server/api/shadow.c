@@ -1,5 +1,5 @@
 /* server/api/shadow.c - see shadow.h. */
-#include "shadow.h"
+#include "shadow_parts.h"
 
 #include "answer.h"
 #include "kept_row.h"
@@ -26,125 +26,10 @@
 #include <time.h>
 
 enum {
-    SLOTS = 8,
     MOST_BYTES = 64 << 20, /* of the pictures in them */
     LOOK_MS = 2,           /* how often it looks whether somebody still predicts */
 };
 static const double SAVE_S = 30, LOST_S = 120;
-
-/* A slot's state decides which thread may touch it. */
-enum { FREE, FILLING, WAITING, READY };
-
-struct slot {
-    atomic_int state;
-    atomic_uint_fast64_t event; /* the first 64 bits of the request's event_id */
-    double since;               /* clock_seconds() */
-    size_t bytes;
-    struct image image;
-    struct input_values values; /* with which the active model was asked, */
-    const char *operating;      /* struct operating's name */
-    struct kept_scores row;
-    double ms;
-};
-
-struct shadow {
-    struct shadow_options options;
-    struct session *session;
-    pthread_t thread;
-    bool started;
-    sem_t ready;
-    atomic_bool on, stop;
-    atomic_size_t bytes;
-    atomic_uint_fast64_t shed_queue, shed_memory;
-    struct slot slots[SLOTS];
-
-    pthread_mutex_t lock;           /* no handler that predicts takes it; guards everything below */
-    struct loaded_model *candidate; /* NULL: none */
-    char active[ID_SIZE], since[CLOCK_TEXT_SIZE];
-    struct shadow_counts counts;
-    struct interim interim;            /* by readers' feedback */
-    struct shadow_promotion promotion; /* its job is "": no training asked for the candidate */
-    bool unsaved;
-};
-
-/* ---- what outlives the server; with the lock held ---- */
-
-/* Null where no training asked for it. */
-static json_t *promotion_state(const struct shadow_promotion *p)
-{
-    if (!p->job[0])
-        return json_null();
-    return json_pack("{s:s,s:s,s:I,s:s,s:f}", "job", p->job, "active", p->active, "pictures",
-                     (json_int_t)p->pictures, "until", p->until, "max_discordance", p->discordance);
-}
-
-static void promotion_read(const json_t *kept, const char *model, struct shadow_promotion *ret)
-{
-    const char *job, *active, *until;
-    json_int_t pictures;
-
-    *ret = (struct shadow_promotion){ .job = "" };
-    if (json_unpack((json_t *)kept, "{s:s,s:s,s:I,s:s,s:F}", "job", &job, "active", &active, "pictures",
-                    &pictures, "until", &until, "max_discordance", &ret->discordance) != 0)
-        return;
-    snprintf(ret->job, sizeof ret->job, "%s", job);
-    snprintf(ret->model, sizeof ret->model, "%s", model);
-    snprintf(ret->active, sizeof ret->active, "%s", active);
-    snprintf(ret->until, sizeof ret->until, "%s", until);
-    ret->pictures = (uint64_t)pictures;
-}
-
-static enum status save(struct shadow *s, struct error *err)
-{
-    json_t *value = json_pack("{s:s,s:s,s:s,s:o,s:o,s:o}", "model", s->candidate->id, "active", s->active,
-                              "since", s->since, "counts", shadow_counts_state(&s->counts), "promotion",
-                              promotion_state(&s->promotion), "analyses", interim_json(&s->interim));
-    const enum status st = store_setting_put(s->options.store, "shadow", value, err);
-
-    json_decref(value);
-    s->unsaved = s->unsaved && st != ST_OK;
-    return st;
-}
-
-static void begin_counts(struct shadow *s, const char *active)
-{
-    s->counts = (struct shadow_counts){ .labels = *model_labels(s->candidate->model) };
-    s->interim = (struct interim){ .n = 0 };
-    snprintf(s->active, sizeof s->active, "%s", active);
-    clock_utc(s->since);
-    s->unsaved = true;
-}
-
-static void drop(struct shadow *s)
-{
-    atomic_store(&s->on, false);
-    loaded_model_release(s->candidate);
-    s->candidate = NULL;
-    s->promotion = (struct shadow_promotion){ .job = "" };
-}
-
-static void take_up(struct shadow *s, const json_t *kept)
-{
-    const char *id = json_string_value(json_object_get(kept, "model"));
-    const char *active = json_string_value(json_object_get(kept, "active"));
-    const char *since = json_string_value(json_object_get(kept, "since"));
-    const json_t *analyses = json_object_get(kept, "analyses"); /* a version before wrote none */
-    struct error err = { 0 };
-
-    if (!id || !active || !since)
-        return;
-    if (registry_named(s->options.registry, id, &s->candidate, &err) != ST_OK) {
-        log_error(LOG_ERROR, "the model in the shadow cannot be loaded, and is no longer there", &err);
-        return;
-    }
-    promotion_read(json_object_get(kept, "promotion"), id, &s->promotion);
-    begin_counts(s, active);
-    snprintf(s->since, sizeof s->since, "%s", since);
-    if (!shadow_counts_read(json_object_get(kept, "counts"), &s->counts) ||
-        (analyses && !interim_read(analyses, &s->interim)))
-        begin_counts(s, active);
-    atomic_store(&s->on, true);
-}
 
 /* ---- handing over ---- */
 
@@ -241,15 +126,17 @@ static struct loaded_model *candidate_for(struct shadow *s, const char *active)
     itself = s->candidate && strcmp(s->candidate->id, active) == 0;
     if (itself && !s->promotion.job[0]) { /* else the promoter ends it, and says so */
         struct error err;
+        enum status st;
 
         log_event(LOG_INFO, "the model in the shadow became active: its shadow ends",
                   json_pack("{s:s}", "model", active));
-        drop(s);
-        if (store_setting_put(s->options.store, "shadow", NULL, &err) != ST_OK)
+        shadow_drop(s);
+        st = shadow_remove(s, active, &err);
+        if (st != ST_OK && st != ST_NOTFOUND)
             log_error(LOG_ERROR, "the end of a shadow is not written", &err);
     }
     if (s->candidate && !itself && strcmp(s->active, active) != 0)
-        begin_counts(s, active); /* another model answers: what was counted is of another pair */
+        shadow_count_anew(s, active); /* another model answers: what was counted is of another pair */
     if (s->candidate && !itself)
         m = loaded_model_hold(s->candidate);
     pthread_mutex_unlock(&s->lock);
@@ -266,11 +153,13 @@ static void count(struct shadow *s, const struct slot *slot, const struct loaded
 
     pthread_mutex_lock(&s->lock);
     if (s->candidate == m && strcmp(s->active, slot->row.model) == 0) {
-        if (st == ST_OK && slot->row.n == s->counts.labels.n)
+        if (st == ST_OK && slot->row.n == s->counts.labels.n) {
             shadow_count(&s->counts, &pair);
-        else
+            shadow_count(&s->fresh, &pair);
+        } else {
             s->counts.failed++;
-        s->unsaved = true;
+            s->fresh.failed++;
+        }
     }
     pthread_mutex_unlock(&s->lock);
 }
@@ -354,12 +243,18 @@ static void wait_a_second(struct shadow *s)
     sem_timedwait(&s->ready, &t);
 }
 
+/* With the lock held. Where others share the store they may have some. */
+static bool has_news(const struct shadow *s)
+{
+    return s->anew || s->fresh.pictures + s->fresh.failed > 0 || store_is_shared(s->options.store);
+}
+
 static void save_now(struct shadow *s)
 {
     struct error err;
 
     pthread_mutex_lock(&s->lock);
-    if (s->candidate && s->unsaved && save(s, &err) != ST_OK)
+    if (s->candidate && has_news(s) && shadow_save(s, NULL, &err) != ST_OK)
         log_error(LOG_WARN, "what is counted of a shadow is not written", &err);
     pthread_mutex_unlock(&s->lock);
 }
@@ -394,7 +289,6 @@ static void *shadow_main(void *arg)
 enum status shadow_start(const struct shadow_options *options, struct shadow **ret_shadow, struct error *err)
 {
     struct shadow *s = calloc(1, sizeof *s);
-    json_t *kept = NULL;
     enum status st;
 
     if (!s)
@@ -404,10 +298,7 @@ enum status shadow_start(const struct shadow_options *options, struct shadow **r
     sem_init(&s->ready, 0, 0);
     st = session_new(&s->session) == ST_OK ? ST_OK : error_nomem(err);
     if (st == ST_OK)
-        st = store_setting_get(options->store, "shadow", &kept, err);
-    if (st == ST_OK && kept)
-        take_up(s, kept);
-    json_decref(kept);
+        st = shadow_look_again(s, err);
     if (st == ST_OK)
         st = thread_start(&s->thread, shadow_main, s, "the thread of the shadow", err);
     s->started = st == ST_OK;
@@ -415,6 +306,7 @@ enum status shadow_start(const struct shadow_options *options, struct shadow **r
         shadow_stop(s);
         return st;
     }
+    registry_follow(options->registry, SHARED_SHADOW, shadow_look_again, s);
     *ret_shadow = s;
     return ST_OK;
 }
@@ -423,6 +315,7 @@ void shadow_stop(struct shadow *s)
 {
     if (!s)
         return;
+    registry_follow(s->options.registry, SHARED_SHADOW, NULL, NULL);
     atomic_store(&s->stop, true);
     sem_post(&s->ready);
     if (s->started)
@@ -444,7 +337,7 @@ static enum status begin(struct shadow *s, struct loaded_model *m, const struct 
     enum status st = ST_OK;
 
     if (s->candidate && promotion && strcmp(s->promotion.job, promotion->job) == 0)
-        drop(s);
+        shadow_drop(s);
     if (s->candidate && strcmp(s->candidate->id, m->id) != 0)
         st = error_set(err, ST_CONFLICT, "the model '%s' is in the shadow: end that first", s->candidate->id);
     else if (!active)
@@ -461,22 +354,30 @@ static enum status begin(struct shadow *s, struct loaded_model *m, const struct 
         s->candidate = loaded_model_hold(m);
         if (promotion)
             s->promotion = *promotion;
-        begin_counts(s, active->id);
-        st = save(s, err);
+        shadow_count_anew(s, active->id);
+        st = shadow_keep(s, err);
         if (st != ST_OK)
-            drop(s);
+            shadow_drop(s);
         atomic_store(&s->on, st == ST_OK);
     }
     loaded_model_release(active);
     return st;
 }
 
+/* Another server may have changed it a moment ago. */
+static enum status follow_others(struct shadow *s, struct error *err)
+{
+    return store_is_shared(s->options.store) ? shadow_look_again(s, err) : ST_OK;
+}
+
 enum status shadow_begin(struct shadow *s, const char *id, const struct shadow_promotion *promotion,
                          struct error *err)
 {
     struct loaded_model *m = NULL;
-    enum status st = registry_named(s->options.registry, id, &m, err);
+    enum status st = follow_others(s, err);
 
+    if (st == ST_OK)
+        st = registry_named(s->options.registry, id, &m, err);
     if (st != ST_OK)
         return st;
     pthread_mutex_lock(&s->lock);
@@ -484,11 +385,6 @@ enum status shadow_begin(struct shadow *s, const char *id, const struct shadow_p
     pthread_mutex_unlock(&s->lock);
     loaded_model_release(m);
     return st;
-}
-
-static enum status not_there(const char *id, struct error *err)
-{
-    return error_set(err, ST_NOTFOUND, "the model '%s' is not in the shadow", id);
 }
 
 /* With the lock held. */
@@ -499,11 +395,11 @@ static enum status end_write(struct shadow *s, const struct shadow_outcome *o, s
     enum status st;
 
     if (!s->promotion.job[0])
-        return store_setting_put(s->options.store, "shadow", NULL, err);
+        return shadow_remove(s, s->candidate->id, err);
     outcome = json_pack("{s:s,s:s,s:I,s:s}", "state", o->state, "reason", o->reason, "seen",
                         (json_int_t)s->counts.pictures, "ended_at", clock_utc(now));
-    st = store_shadow_end(s->options.store, s->promotion.job, outcome, strcmp(o->state, "activated") == 0,
-                          err);
+    st = store_shadow_end(s->options.store, s->promotion.job, s->candidate->id, outcome,
+                          strcmp(o->state, "activated") == 0, err);
     json_decref(outcome);
     return st;
 }
@@ -512,14 +408,16 @@ enum status shadow_end(struct shadow *s, const char *id, const struct shadow_out
                        struct error *err)
 {
     struct shadow_promotion promotion;
-    enum status st;
+    enum status st = follow_others(s, err);
 
+    if (st != ST_OK)
+        return st;
     pthread_mutex_lock(&s->lock);
     promotion = s->promotion;
-    if (!s->candidate || strcmp(s->candidate->id, id) != 0)
-        st = not_there(id, err);
-    else if ((st = end_write(s, outcome, err)) == ST_OK)
-        drop(s);
+    st = s->candidate && strcmp(s->candidate->id, id) == 0 ? end_write(s, outcome, err)
+                                                           : shadow_not_there(id, err);
+    if (st == ST_OK)
+        shadow_drop(s);
     pthread_mutex_unlock(&s->lock);
     if (st == ST_OK && promotion.job[0] && s->options.ended)
         s->options.ended(s->options.arg, &promotion, outcome);
@@ -561,7 +459,7 @@ static enum status look(struct shadow *s, const char *id, struct state *ret, str
 
     pthread_mutex_lock(&s->lock);
     if (!s->candidate || strcmp(s->candidate->id, id) != 0) {
-        st = not_there(id, err);
+        st = shadow_not_there(id, err);
     } else {
         memcpy(ret->active, s->active, sizeof ret->active);
         memcpy(ret->since, s->since, sizeof ret->since);
@@ -627,10 +525,10 @@ static enum status analyse(struct shadow *s, const char *id, const struct state 
     pthread_mutex_lock(&s->lock);
     *ret_interim = of->interim;
     if (s->candidate && strcmp(s->candidate->id, id) == 0 && strcmp(s->since, of->since) == 0) {
-        const struct interim before = s->interim;
+        struct interim next = s->interim;
 
-        if (interim_analyse(&s->interim, paired) && (st = save(s, err)) != ST_OK)
-            s->interim = before;
+        if (interim_analyse(&next, paired)) /* one is due; another server may have made it */
+            st = shadow_save(s, paired, err);
         *ret_interim = s->interim;
     }
     pthread_mutex_unlock(&s->lock);
@@ -689,7 +587,7 @@ enum status shadow_json(struct shadow *s, const char *id, json_t **ret, struct e
                          state->since, "shed", "queue", (json_int_t)atomic_load(&s->shed_queue), "memory",
                          (json_int_t)atomic_load(&s->shed_memory));
         json_object_update(*ret, counts);
-        json_object_set_new(*ret, "promotion", promotion_state(&state->promotion));
+        json_object_set_new(*ret, "promotion", shadow_promotion_json(&state->promotion));
         json_object_set_new(*ret, "feedback", paired);
         json_decref(counts);
     }

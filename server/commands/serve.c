@@ -209,6 +209,8 @@ static void on_deleted(void *arg, const char *model)
     profiles_forget(app->work.profiles, model);
 }
 
+static enum status take_up_profiles(void *arg, struct error *err) { return profiles_take_up(arg, err); }
+
 static enum status profiles_start(struct app *app, const struct serve_options *o, struct error *err)
 {
     struct signers *signers = NULL;
@@ -233,6 +235,7 @@ static enum status trials_start(struct app *app, struct error *err)
                                            app };
     enum status st = canary_start(&canary, &app->serving.canary, err);
 
+    registry_follow(app->work.registry, SHARED_PROFILES, take_up_profiles, app->work.profiles);
     if (st == ST_OK)
         st = shadow_start(&shadow, &app->serving.shadow, err);
     if (st == ST_OK)

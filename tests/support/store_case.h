@@ -75,7 +75,8 @@ void changed(const char *sql);
 
 /* From the version of today to version 7, which knew no names; to version 3. */
 #define TO_VERSION_7                                                                                       \
-    "DROP TABLE replicas; DROP TABLE epochs; DROP TABLE model_files; DROP TABLE job_files; DROP TABLE "    \
+    "DROP TABLE generations; DROP TABLE replicas; DROP TABLE epochs; DROP TABLE model_files; DROP TABLE "  \
+    "job_files; DROP TABLE "                                                                               \
     "leases; DROP TABLE job_links; ALTER TABLE "                                                           \
     "settings DROP COLUMN model; ALTER TABLE models "                                                      \
     "DROP COLUMN job; "                                                                                    \

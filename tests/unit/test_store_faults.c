@@ -3,6 +3,7 @@
  *
  *     tests/support/postgresql build/release/tests/test_store_faults
  */
+#include "cxrd/store_replicas.h"
 #include "postgresql_proxy.h"
 #include "sentence.h"
 #include "store_case.h"
@@ -170,17 +171,18 @@ static enum status op_end(struct error *err)
 
 static enum status op_delete(struct error *err) { return store_job_delete(far, job.text, err); }
 
-static void a_setting(void)
+static void a_replica(void)
 {
-    json_t *value = json_object();
+    const struct replica me = { .host = "here" };
+    struct epoch newest;
     struct error err = { 0 };
+    bool leads;
 
-    cr_assert_eq(store_setting_put(store, "shadow", value, &err), ST_OK, "%s", err.text);
-    json_decref(value);
+    cr_assert_eq(store_replica_renew(far, &me, &newest, &leads, &err), ST_OK, "%s", err.text);
 }
 
 /* It reads nothing: all of it is one flight. */
-static enum status op_forget(struct error *err) { return store_setting_put(far, "shadow", NULL, err); }
+static enum status op_leave(struct error *err) { return store_replica_leave(far, err); }
 
 static enum status op_activate(struct error *err) { return store_activate(far, job.text, NULL, NULL, err); }
 
@@ -201,13 +203,13 @@ static const struct operation {
     { "tell", a_job_runs, op_tell, "SELECT count(*) FROM events" },
     { "end", a_job_runs, op_end,
       "SELECT count(*) FROM jobs WHERE state = 'succeeded' AND record LIKE '%here%'" },
-    { "forget", a_setting, op_forget, "SELECT -count(*) FROM settings WHERE name = 'shadow'" },
+    { "leave", a_replica, op_leave, "SELECT -count(*) FROM replicas" },
     { "delete", a_job_has_ended, op_delete, "SELECT -count(*) FROM jobs" },
     { "activate", two_models, op_activate,
       "SELECT count(*) FROM settings WHERE name = 'active_model' AND value = (SELECT id FROM models ORDER BY "
       "seq DESC LIMIT 1)" },
 };
-enum { CLAIM = 1, TELL = 5, END = 6, FORGET = 7, N_OPERATIONS = sizeof OPERATIONS / sizeof OPERATIONS[0] };
+enum { CLAIM = 1, TELL = 5, END = 6, LEAVE = 7, N_OPERATIONS = sizeof OPERATIONS / sizeof OPERATIONS[0] };
 
 enum { NEVER = 1000 };
 
@@ -258,7 +260,7 @@ Test(faults, messages_that_come_late_leave_what_is_told)
     needs_server();
     check_cuts(PROXY_LATE, &OPERATIONS[CLAIM]);
     check_cuts(PROXY_LATE, &OPERATIONS[END]);
-    check_cuts(PROXY_LATE, &OPERATIONS[FORGET]);
+    check_cuts(PROXY_LATE, &OPERATIONS[LEAVE]);
 }
 
 /* ---- nobody can be asked ---- */
