@@ -121,7 +121,7 @@ static void job_end(struct runner *r, const char *id, const char *type, json_t *
 
 static void job_run(struct runner *r, const char *id, const char *type, const json_t *config)
 {
-    json_t *record = job_record_begin(r);
+    json_t *record = job_record_begin(r, type, config);
     struct error err = { 0 }, why = { 0 };
     enum status st;
 

@@ -1,11 +1,22 @@
 /* jobs/queue/submission.c - see submission.h. */
 #include "submission.h"
 
-json_t *job_record_begin(const struct runner *r)
+#include <string.h>
+
+/* Whether it only looks at the data. */
+static bool is_dry(const char *type, const json_t *config)
 {
-    return json_pack("{s:n,s:[],s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:[],s:o}", "dataset", "epochs",
-                     "validation_loss", "top5_accuracy", "baseline", "transfer", "calibration", "evaluation",
-                     "model", "error", "promotion", "weights_sha256", "replay", "warnings", "environment",
+    const json_t *epochs = json_object_get(config, "epochs");
+
+    return strcmp(type, JOB_TRAIN) == 0 && json_is_integer(epochs) && json_integer_value(epochs) == 0;
+}
+
+json_t *job_record_begin(const struct runner *r, const char *type, const json_t *config)
+{
+    return json_pack("{s:b,s:n,s:[],s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:[],s:o}", "dry_run",
+                     is_dry(type, config), "dataset", "epochs", "validation_loss", "top5_accuracy",
+                     "baseline", "transfer", "calibration", "evaluation", "model", "error", "promotion",
+                     "weights_sha256", "replay", "warnings", "environment",
                      environment_json(r->options.threads));
 }
 
@@ -20,7 +31,7 @@ enum status job_refuse_full(const struct runner *r, struct error *err)
 
 enum status job_submit(struct runner *r, struct new_job *job, char ret_id[ID_SIZE], struct error *err)
 {
-    json_t *record = job_record_begin(r);
+    json_t *record = job_record_begin(r, job->type, job->config);
     enum status st;
 
     job->max_queued = r->options.job_queue;

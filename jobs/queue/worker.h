@@ -76,7 +76,8 @@ MUST_USE enum status scoring_job_run(struct runner *r, const char *id, const cha
 MUST_USE enum status forgotten_load(const struct runner *r, const char *dataset, struct patients **ret,
                                     struct error *err);
 
-json_t *job_record_begin(const struct runner *r); /* a record that says nothing yet; NULL: no memory */
+/* A record that says nothing yet, but whether the job only looks at its data; NULL: no memory. */
+json_t *job_record_begin(const struct runner *r, const char *type, const json_t *config);
 
 /* Write a model into the registry as the job's, and its id into the record. Errors: ST_CONFLICT (the claim is over), ST_IO, ST_LIMIT,
  * ST_NOMEM. */

@@ -19,6 +19,16 @@ static json_t *links_json(const struct work *work, const char *id)
                      json_sprintf("%s/jobs/%s/report", base, id));
 }
 
+/* A record from before `dry_run` was written: a training that succeeded without an epoch to keep. */
+static bool was_dry(const json_t *job)
+{
+    const char *type = json_string_value(json_object_get(job, "type")),
+               *state = json_string_value(json_object_get(job, "state"));
+
+    return type && state && strcmp(type, JOB_TRAIN) == 0 && strcmp(state, "succeeded") == 0 &&
+           !json_is_integer(json_object_get(job, "kept_epoch"));
+}
+
 /* A member that a job has not come to yet is null, so that a record always has all of its members; an entry of a list has the
  * short ones. */
 static void complete(json_t *job, bool whole)
@@ -32,6 +42,8 @@ static void complete(json_t *job, bool whole)
     for (size_t i = 0; i < n; i++)
         if (!json_object_get(job, LATER[i]))
             json_object_set_new(job, LATER[i], json_null());
+    if (!json_object_get(job, "dry_run"))
+        json_object_set_new(job, "dry_run", json_boolean(was_dry(job)));
     if (whole && !json_object_get(job, "epochs"))
         json_object_set_new(job, "epochs", json_array());
     train_config_shown(json_object_get(job, "config"));

@@ -63,15 +63,16 @@ static const struct listing_column JOB_COLUMNS[] = {
     { "NOTE", LISTING_TEXT, 7 },
 };
 
-/* "training 41%", "succeeded" */
+/* "training 41%", "succeeded", "succeeded (dry run)" */
 static void state_text(const json_t *job, char ret[64])
 {
     const char *state = text_of(job, "state"), *phase = text_of(job, "phase");
+    const bool dry = json_is_true(json_object_get(job, "dry_run"));
 
     if (state && phase && strcmp(state, "running") == 0)
         snprintf(ret, 64, "%.40s %.0f%%", phase, json_number_value(json_object_get(job, "progress")) * 100);
     else
-        snprintf(ret, 64, "%.60s", state ? state : "-");
+        snprintf(ret, 64, "%.40s%s", state ? state : "-", dry ? " (dry run)" : "");
 }
 
 /* When it came, to the minute. */

@@ -45,7 +45,7 @@ function showEpochs(record) {
 
 function sentence(record) {
   if (record.state !== 'running') {
-    const isDry = record.type === 'train' && record.state === 'succeeded' && record.config?.epochs === 0;
+    const isDry = record.dry_run && record.state === 'succeeded';
     return record.error ? `${record.state}: ${record.error}` : `${record.state}${isDry ? '; a dry run: nothing was trained, its report says what the data are' : ''}`;
   }
   const left = duration(record.eta_s);

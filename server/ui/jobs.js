@@ -6,10 +6,16 @@ const PAGE = 20;
 let next = null;   // the cursor of the page that follows
 let opened = () => {};
 
+/** "succeeded", "running (dry run)", "failed (fetch)" */
+function stateOf(job) {
+  const kind = job.dry_run ? 'dry run' : job.type;
+  return kind === 'train' ? job.state : `${job.state} (${kind})`;
+}
+
 function rowOf(job) {
   const open = make('button', { type: 'button', class: 'quiet', 'aria-label': `Show ${short(job.id)}`, onclick: () => attempt(() => opened(job.id)) }, short(job.id));
   return make('tr', { 'data-job': job.id, title: job.note }, make('td', {}, open), make('td', { class: 'wide' }, job.name ?? '–'),
-    make('td', {}, job.dataset_name || '–'), make('td', {}, job.type === 'train' ? job.state : `${job.state} (${job.type})`), make('td', {}, number(job.macro_auroc, 3)),
+    make('td', {}, job.dataset_name || '–'), make('td', {}, stateOf(job)), make('td', {}, number(job.macro_auroc, 3)),
     make('td', {}, number(job.validation_loss)), make('td', {}, time(job.created_at)));
 }
 

@@ -178,7 +178,9 @@ class Listing(Asking):
     def test_a_list_is_narrowed_and_longer_than_a_page(self):
         jobs = [submit(self.server, {'dataset': 'tiny', 'epochs': 0, 'name': f'look {i}'}) for i in range(3)]
         for job in jobs:
-            wait_state(self.server, job, 'succeeded')
+            self.assertTrue(wait_state(self.server, job, 'succeeded')['dry_run'])
+        self.assertEqual([job['dry_run'] for job in client.get(self.server, '/jobs?q=look').json()['jobs']], [True] * 3)
+        self.assertIn('  succeeded (dry run)  ', self.ask('jobs', '--find', 'LOOK 1'))
         self.assertEqual(self.ids('jobs', '--find', 'LOOK 1'), [jobs[1]])
         self.assertEqual(self.ids('jobs', '--find', 'look'), jobs[::-1])
         self.assertEqual(self.ids('jobs', '--find', 'look', '--status', 'succeeded', '--type', 'train'), jobs[::-1])

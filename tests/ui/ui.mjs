@@ -133,6 +133,7 @@ await tap.test('a dry run reports the data and trains nothing', async () => {
   await ended('succeeded');
   assert.match(await page.textContent('#job-state'), /^succeeded; a dry run: nothing was trained/);
   assert.equal(await page.isVisible('#job-curves'), false);
+  await page.waitForFunction(() => /succeeded \(dry run\)/.test(document.querySelector('#jobs').textContent));
   const [popup] = await Promise.all([context.waitForEvent('page'), page.click('#job-actions a:text-is("Report")')]);
   await popup.waitForLoadState();
   assert.match(await popup.textContent('body'), /phantom/);
