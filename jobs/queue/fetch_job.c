@@ -107,7 +107,7 @@ static enum status files_recall(struct fetch_job *f, struct error *err)
 {
     json_t *before = NULL, *files;
     enum job_state state;
-    const enum status st = store_job_look(f->r->store, f->id, &state, &before, err);
+    const enum status st = running_needs(f->r, store_job_look(f->r->store, f->id, &state, &before, err));
 
     files = json_object_get(before, "files");
     if (st == ST_OK && json_is_array(files))

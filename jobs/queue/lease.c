@@ -76,8 +76,14 @@ void lease_keeper_end(struct runner *r)
 
 void running_not_written(struct runner *r, const struct error *why, struct error *err)
 {
-    if (why->code == ST_CONFLICT || why->code == ST_NOTFOUND ||
-        (why->code == ST_IO && store_is_shared(r->store))) /* another server may reach the database */
+    if (running_needs(r, why->code) == ST_CONFLICT || why->code == ST_NOTFOUND)
         atomic_store(&r->stop, STOP_LOST);
     storage_error(why->code, why, err);
+}
+
+enum status running_needs(struct runner *r, enum status st)
+{
+    if (st == ST_IO && store_is_shared(r->store)) /* another server may reach the database */
+        atomic_store(&r->stop, STOP_LOST);
+    return st;
 }

@@ -56,7 +56,9 @@ static enum status on_patients(void *arg, struct patients **ret_patients, struct
     const struct scoring_job *j = arg;
     enum status st = job_file_keep(j->told.r, j->told.id, PATIENTS_NAME, err);
 
-    return st != ST_OK ? st : forgotten_load(j->told.r, j->config.data.dataset, ret_patients, err);
+    if (st == ST_OK)
+        st = forgotten_load(j->told.r, j->config.data.dataset, ret_patients, err);
+    return running_needs(j->told.r, st);
 }
 
 /* ---- what is left of it ---- */
@@ -107,7 +109,7 @@ static enum status results_save(struct scoring_job *j, const struct score_result
     if (st != ST_OK)
         return st;
     st = all_save(j, result, scores, &why);
-    return st == ST_OK ? ST_OK : storage_error(st, &why, err);
+    return st == ST_OK ? ST_OK : storage_error(running_needs(j->told.r, st), &why, err);
 }
 
 /* ---- the run ---- */
@@ -116,7 +118,8 @@ static enum status results_save(struct scoring_job *j, const struct score_result
 static enum status model_open(struct scoring_job *j, json_t *errors, struct error *err)
 {
     struct error why;
-    enum status st = registry_named(j->told.r->registry, j->config.model, &j->model, &why);
+    enum status st =
+        running_needs(j->told.r, registry_named(j->told.r->registry, j->config.model, &j->model, &why));
 
     if (st != ST_OK)
         return error_set(err, status_is_outside(st) && st != ST_CONFLICT ? st : ST_UNUSABLE,
@@ -125,7 +128,8 @@ static enum status model_open(struct scoring_job *j, json_t *errors, struct erro
     if (json_array_size(errors) > 0)
         return error_set(err, ST_INVALID, "the job's configuration is no longer valid");
     return j->config.validates
-               ? learned_find(j->told.r, j->config.model, j->config.data.dataset, &j->learned, err)
+               ? running_needs(j->told.r, learned_find(j->told.r, j->config.model, j->config.data.dataset,
+                                                       &j->learned, err))
                : ST_OK;
 }
 
@@ -151,7 +155,7 @@ static enum status places_make(const struct scoring_job *j, struct places *p, st
         st = job_path(t->r, t->id, PATIENTS_NAME, p->patients, err);
     if (st == ST_OK &&
         (folder_make(folder, &why) != ST_OK || job_file_fetch(t->r, t->id, PATIENTS_NAME, &why) != ST_OK))
-        st = storage_error(why.code, &why, err);
+        st = storage_error(running_needs(t->r, why.code), &why, err);
     return st;
 }
 

@@ -42,7 +42,7 @@ enum status telling_recall(struct telling *t, struct error *err)
 {
     json_t *before = NULL;
     enum job_state state;
-    const enum status st = store_job_look(t->r->store, t->id, &state, &before, err);
+    const enum status st = running_needs(t->r, store_job_look(t->r->store, t->id, &state, &before, err));
 
     if (st == ST_OK && json_is_object(json_object_get(before, "dataset")))
         json_object_update(t->record, before);

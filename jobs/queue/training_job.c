@@ -129,7 +129,9 @@ static enum status on_patients(void *arg, struct patients **ret_patients, struct
     struct training_job *t = arg;
     enum status st = job_file_keep(t->told.r, t->told.id, PATIENTS_NAME, err);
 
-    return st != ST_OK ? st : forgotten_load(t->told.r, t->config.dataset, ret_patients, err);
+    if (st == ST_OK)
+        st = forgotten_load(t->told.r, t->config.dataset, ret_patients, err);
+    return running_needs(t->told.r, st);
 }
 
 /* ---- what is left of it ---- */
@@ -282,7 +284,7 @@ static enum status results_save(struct training_job *t, const struct train_resul
                atomic_load(&t->told.r->keep_best)) {
         saved = kept_save(t, result, &why);
     }
-    return saved == ST_OK ? st : storage_error(saved, &why, err);
+    return saved == ST_OK ? st : storage_error(running_needs(t->told.r, saved), &why, err);
 }
 
 /* ---- the run ---- */
@@ -308,7 +310,8 @@ static void go_on_as_before(const json_t *record, struct train_request *request)
 static enum status init_load(struct training_job *t, struct model **ret_init, struct error *err)
 {
     struct error why;
-    const enum status st = registry_load(t->told.r->registry, t->config.init, ret_init, &why);
+    const enum status st =
+        running_needs(t->told.r, registry_load(t->told.r->registry, t->config.init, ret_init, &why));
 
     if (st == ST_OK)
         return ST_OK;
@@ -339,7 +342,7 @@ static enum status places_make(const struct training_job *t, struct places *p, s
     if (st == ST_OK && (folder_make(folder, &why) != ST_OK ||
                         job_file_fetch(t->told.r, t->told.id, CHECKPOINT_NAME, &why) != ST_OK ||
                         job_file_fetch(t->told.r, t->told.id, PATIENTS_NAME, &why) != ST_OK))
-        st = storage_error(why.code, &why, err);
+        st = storage_error(running_needs(t->told.r, why.code), &why, err);
     return st;
 }
 

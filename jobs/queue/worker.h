@@ -141,6 +141,10 @@ enum status storage_error(enum status st, const struct error *why, struct error 
  * by now, or may be as others share the store, its work ends, and whoever claims it next goes on from its checkpoint. */
 void running_not_written(struct runner *r, const struct error *why, struct error *err);
 
+/* `st` is of something that the running job asked of the store and cannot go on without. Where the store did not answer and others share it,
+ * the work ends likewise. Returns `st`. */
+enum status running_needs(struct runner *r, enum status st);
+
 /* How long after a claim or a renewal was asked for the job is surely nobody else's. */
 enum { LEASE_TRUST_S = LEASE_S - 3 };
 
