@@ -13,7 +13,7 @@ of another make of machine: `gamma2` (darker) and `gamma0.5` (brighter), `window
 them, the rest black or white), `flat` (all greys in the middle half). A server validates the
 model on all of them once. Then each draw parts the patients of the site in two at random: a profile is made of the scores of the one
 part, by POST /models/{id}/profiles, and held against the other, by GET /profiles/{id}/kept. Scores of a picture do not depend on
-which rows are scored, so a draw only writes the job's scores.csv anew with the rows of one part.
+which rows are scored, so a draw only writes the job's scores.csv anew with the rows of one part. WORK/scores.csv keeps all of them.
 
 Told of each finding with enough patients: in how many draws the asked sensitivity (0.9) is reached within its interval on the third
 part, by the profile's threshold and by the model's own; in how many the Brier score is better; and the error of verdicts stated at 0.1,
@@ -196,6 +196,7 @@ def main():
         with open(path, encoding='utf-8', newline='') as file:
             head, *scores = list(csv.reader(file))
         scores = [row for row in scores if row[head.index('split')] == 'test']
+        shutil.copy(path, os.path.join(work, 'scores.csv'))
         tallies = {}
         for number in range(draws):
             draw(server, card['id'], job, path, (head, scores), number, tallies, thresholds)

@@ -45,7 +45,8 @@ void profiles_forget(struct profiles *p, const char *model);
  *   signature  NULL: none
  *   imported   it comes from elsewhere: with signers one of them must have signed it
  *   ret        as store_profile_get() has it
- * Errors: site_profile_parse()'s, signers_verify()'s, ST_NOTFOUND (the model), ST_IO, ST_NOMEM. */
+ * Errors: site_profile_parse()'s, signers_verify()'s, ST_INVALID (imported, and made at a time that has not come), ST_NOTFOUND (the
+ * model), ST_IO, ST_NOMEM. */
 MUST_USE enum status profiles_add(struct profiles *p, const json_t *card, const json_t *document,
                                   const char *name, const char *signature, bool imported, json_t **ret,
                                   struct error *err);

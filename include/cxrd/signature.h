@@ -46,6 +46,9 @@ MUST_USE enum status signers_verify(const struct signers *s, const char *context
                                     const char *signature, char ret_signer[SIGNER_TEXT_SIZE],
                                     struct error *err);
 
+/* Errors: ST_FORMAT: a text is no signature, whoever signed. */
+MUST_USE enum status signature_check(const char *text, struct error *err);
+
 /* Sign with the private key of a PEM file. Errors: ST_NOTFOUND, ST_FORMAT, ST_IO, ST_NOMEM. */
 MUST_USE enum status signature_make(const char *private_key, const char *context, const void *bytes, size_t n,
                                     char ret_signature[SIGNATURE_TEXT_SIZE],

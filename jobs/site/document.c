@@ -151,6 +151,13 @@ static enum status number_read(const json_t *object, const char *name, double le
     return ST_OK;
 }
 
+static enum status null_check(const json_t *object, const char *name, struct error *err)
+{
+    if (json_is_null(json_object_get(object, name)))
+        return ST_OK;
+    return error_set(err, ST_INVALID, "the profile's '%s' is not null, which it is of Youden's point", name);
+}
+
 static enum status count_read(const json_t *object, const char *name, size_t *ret, struct error *err)
 {
     const json_t *value = json_object_get(object, name);
@@ -180,6 +187,8 @@ static enum status times_read(const json_t *document, struct site_profile *p, st
 
     if (st == ST_OK)
         st = time_read(document, "expires_at", p->expires_at, &expires, err);
+    if (st == ST_OK && expires < created)
+        st = error_set(err, ST_INVALID, "the profile's 'expires_at' is before its 'created_at'");
     if (st == ST_OK && expires - created > SITE_DAYS_MOST * 24.0 * 3600)
         st = error_set(err, ST_INVALID, "the profile's 'expires_at' is more than %d days after 'created_at'",
                        SITE_DAYS_MOST);
@@ -214,11 +223,22 @@ static enum status point_read(const json_t *object, struct site_point *ret, stru
         return st;
     for (int i = 0; i < N_OPERATING; i++)
         if (kind && strcmp(kind, SITE_POINTS[i]) == 0) {
-            ret->kind = (enum operating_kind)i;
-            return number_read(point, "at", 0.5, 0.999, i == OPERATE_YOUDEN, &ret->at, err);
+            *ret = (struct site_point){ (enum operating_kind)i, NAN };
+            return i == OPERATE_YOUDEN ? null_check(point, "at", err)
+                                       : number_read(point, "at", 0.5, 0.999, false, &ret->at, err);
         }
     return error_set(err, ST_INVALID,
                      "the profile's operating point is not youden, sensitivity or specificity");
+}
+
+/* A rate is in its interval, but for rounding; NaN is of a rate that is not known. */
+static enum status interval_check(const char *name, double low, double value, double high, struct error *err)
+{
+    const double rounding = 1e-6;
+
+    if (low > value + rounding || value > high + rounding || low > high + rounding)
+        return error_set(err, ST_INVALID, "the profile's '%s' is not in its own interval", name);
+    return ST_OK;
 }
 
 /*   general  the document's operating point */
@@ -245,6 +265,12 @@ static enum status finding_read(const json_t *finding, const struct site_point *
     for (size_t i = 0; i < N_RATES && st == ST_OK; i++)
         st = number_read(finding, RATES[i].name, 0, 1, true,
                          (double *)(void *)((char *)&f->rates + RATES[i].at), err);
+    if (st == ST_OK)
+        st = interval_check("sensitivity", f->rates.sensitivity_low, f->rates.sensitivity,
+                            f->rates.sensitivity_high, err);
+    if (st == ST_OK)
+        st = interval_check("specificity", f->rates.specificity_low, f->rates.specificity,
+                            f->rates.specificity_high, err);
     for (size_t i = 0; i < N_COUNTS && st == ST_OK; i++)
         st = count_read(finding, COUNTS[i].name, (size_t *)(void *)((char *)f + COUNTS[i].at), err);
     return st;

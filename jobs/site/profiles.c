@@ -49,8 +49,7 @@ void profile_release(struct profile *p)
 /* ---- from the store ---- */
 
 /* Read a document by its canonical bytes, which are what is signed.
- *   ret_text  for free()
- *   ret       may be NULL */
+ *   ret_text  for free() */
 static enum status document_read(const json_t *document, const json_t *card, char **ret_text,
                                  struct site_profile *ret, struct error *err)
 {
@@ -74,8 +73,7 @@ static enum status document_read(const json_t *document, const json_t *card, cha
         free(text);
         return st;
     }
-    if (ret)
-        *ret = p;
+    *ret = p;
     *ret_text = text;
     return ST_OK;
 }
@@ -322,15 +320,34 @@ void profiles_close(struct profiles *p)
 
 /* ---- changes ---- */
 
+/* The time of its making bounds that of its expiry; so it must be one that has been, as far as two servers' clocks agree.
+ * Errors: ST_INVALID. */
+static enum status made_check(const struct site_profile *p, struct error *err)
+{
+    char tomorrow[CLOCK_TEXT_SIZE];
+
+    if (strcmp(p->created_at, clock_utc_in(1, tomorrow)) <= 0)
+        return ST_OK;
+    return error_set(err, ST_INVALID,
+                     "the profile was made at %s, which is more than a day after this server's time: one "
+                     "of the two clocks is wrong",
+                     p->created_at);
+}
+
 enum status profiles_add(struct profiles *p, const json_t *card, const json_t *document, const char *name,
                          const char *signature, bool imported, json_t **ret, struct error *err)
 {
     struct new_profile new = { .model = json_string_value(json_object_get(card, "id")),
                                .name = name,
                                .signature = signature };
+    struct site_profile read;
     char id[ID_SIZE], *text = NULL;
-    enum status st = document_read(document, card, &text, NULL, err);
+    enum status st = document_read(document, card, &text, &read, err);
 
+    if (st == ST_OK && imported)
+        st = made_check(&read, err);
+    if (st == ST_OK && signature)
+        st = signature_check(signature, err);
     if (st == ST_OK && imported && p->signers)
         st = verify(p, text, signature, err);
     if (st == ST_OK) {

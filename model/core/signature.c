@@ -152,18 +152,19 @@ size_t signers_count(const struct signers *s) { return s->n; }
 
 /* ---- signatures ---- */
 
-static enum status signature_bytes(const char *text, unsigned char ret[RAW_SIGNATURE])
+static enum status signature_read(const char *text, unsigned char ret[RAW_SIGNATURE], struct error *err)
 {
-    if (strlen(text) != SIGNATURE_TEXT_SIZE - 1)
-        return ST_FORMAT;
-    for (size_t i = 0; i < RAW_SIGNATURE; i++) {
+    bool good = strlen(text) == SIGNATURE_TEXT_SIZE - 1;
+
+    for (size_t i = 0; i < RAW_SIGNATURE && good; i++) {
         const int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
 
-        if (high < 0 || low < 0)
-            return ST_FORMAT;
-        ret[i] = (unsigned char)(16 * high + low);
+        good = high >= 0 && low >= 0;
+        if (good)
+            ret[i] = (unsigned char)(16 * high + low);
     }
-    return ST_OK;
+    return good ? ST_OK
+                : error_set(err, ST_FORMAT, "a signature is %d hexadecimal digits", SIGNATURE_TEXT_SIZE - 1);
 }
 
 /* The context, its NUL, the bytes. */
@@ -186,6 +187,13 @@ static bool verifies(EVP_PKEY *key, const unsigned char *signature, const struct
     return good;
 }
 
+enum status signature_check(const char *text, struct error *err)
+{
+    unsigned char raw[RAW_SIGNATURE];
+
+    return signature_read(text, raw, err);
+}
+
 enum status signers_verify(const struct signers *s, const char *context, const void *bytes, size_t n,
                            const char *signature, char ret_signer[SIGNER_TEXT_SIZE], struct error *err)
 {
@@ -195,8 +203,9 @@ enum status signers_verify(const struct signers *s, const char *context, const v
 
     if (!signature)
         return error_set(err, ST_CONFLICT, "it is not signed");
-    if (signature_bytes(signature, raw) != ST_OK)
-        return error_set(err, ST_FORMAT, "a signature is %d hexadecimal digits", SIGNATURE_TEXT_SIZE - 1);
+    st = signature_read(signature, raw, err);
+    if (st != ST_OK)
+        return st;
     if (message_make(context, bytes, n, &message) != ST_OK) {
         buf_release(&message);
         return error_nomem(err);

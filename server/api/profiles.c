@@ -42,7 +42,7 @@ static void text_take(const json_t *request, const char *field, size_t most, con
     for (size_t i = 0; text && plain && i < n; i++)
         plain = utf8_steering(text + i, n - i) == 0;
     if (!plain)
-        config_error(errors, field, "must be a line of text, or null");
+        config_error(errors, field, "must be a line of text of up to %zu bytes, or null", most);
     *ret = text && n > 0 ? text : NULL;
 }
 
@@ -136,7 +136,10 @@ static void rest_check(const json_t *request, bool exported, json_t *errors)
     json_object_foreach ((json_t *)request, key, value) {
         snprintf(word, sizeof word, " %.70s ", key);
         if (strchr(key, ' ') || !strstr(exported ? EXPORTED : MADE, word))
-            config_error(errors, key, "there is no such field");
+            config_error(errors, key, "%s",
+                         exported && !strchr(key, ' ') && strstr(MADE, word)
+                             ? "is of a profile that is to be made, and 'profile' is one that is made"
+                             : "there is no such field");
     }
 }
 

@@ -287,6 +287,10 @@ class Profiles(Case):
         for expiry, said in (('9999-99-99T99:99:99.999Z', 'expires_at'), ('2126-01-01T00:00:00.000Z', 'more than 3650 days')):
             longer = {**exported, 'profile': {**exported['profile'], 'expires_at': expiry}}
             self.assert_problem(client.post_json(elsewhere, f'/models/{same}/profiles', longer), 422, said)
+        later = {**exported['profile'], 'created_at': '2900-01-01T00:00:00.000Z', 'expires_at': '2901-01-01T00:00:00.000Z'}
+        self.assert_problem(client.post_json(elsewhere, f'/models/{same}/profiles', {'profile': later}), 422, 'clocks')
+        self.assert_problem(client.post_json(elsewhere, f'/models/{same}/profiles', {**exported, 'signature': 'zz'}), 422, '128 hexadecimal')
+        self.assert_wrong_fields(client.post_json(elsewhere, f'/models/{same}/profiles', {**exported, 'validation': self.jobs[0]}), 'validation')
         exported['profile']['findings'][0]['threshold'] = 2
         self.assert_problem(client.post_json(elsewhere, f'/models/{same}/profiles', exported), 422, 'threshold')
 

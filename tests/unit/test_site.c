@@ -439,6 +439,10 @@ static void break_it(json_t *d, int way)
     case 13: json_object_set_new(finding, "here", json_integer(1)); break;
     case 14: json_object_set_new(finding, "note", json_integer(1)); break;
     case 15: json_object_set_new(json_object_get(d, "validation"), "rows", json_string("9")); break;
+    case 16: json_object_set_new(d, "expires_at", json_string("2025-12-31T23:59:59.999Z")); break;
+    case 17: json_object_set_new(json_object_get(d, "operating_point"), "at", json_real(0.9)); break;
+    case 18: json_object_set_new(finding, "sensitivity", json_real(0.5)); break;
+    case 19: json_object_set_new(finding, "specificity_low", json_real(0.5)); break;
     default: cr_assert_fail("no such way");
     }
 }
@@ -456,7 +460,7 @@ Test(site, what_a_document_says_is_not_believed)
     for (size_t k = 0; k < 2; k++)
         p.findings[k] =
             (struct site_finding){ .scale = 1, .threshold = 0.5f, .present_from = NAN, .absent_to = NAN };
-    for (int way = -1; way < 16; way++) {
+    for (int way = -1; way < 20; way++) {
         json_t *d = document(&p);
 
         if (way >= 0)
