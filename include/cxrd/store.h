@@ -186,10 +186,11 @@ MUST_USE enum status store_notice_again(struct store *s, int64_t seq, int64_t no
 MUST_USE enum status store_patients_key(struct store *s, const char *check, struct error *err);
 
 /* One of a data set's, once and for all.
+ *   check  as of store_patients_key(), which this does too, in one transaction
  *   ret_at  when it was first said
  *   ret_new  it was now
- * Errors: ST_IO. */
-MUST_USE enum status store_forget(struct store *s, const char *dataset, const char *code,
+ * Errors: ST_CONFLICT (there are codes of another key), ST_IO. */
+MUST_USE enum status store_forget(struct store *s, const char *check, const char *dataset, const char *code,
                                   char ret_at[CLOCK_TEXT_SIZE], bool *ret_new, struct error *err);
 
 /* All codes of a data set, an array, a new reference. Errors: ST_IO, ST_NOMEM. */

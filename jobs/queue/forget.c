@@ -29,6 +29,16 @@ struct forgetting {
     char replay_id[ID_SIZE]; /* "": none is queued */
 };
 
+/* Several servers may share the store, each with a key file of its own: those with another key than the codes would leave out nobody. */
+static enum status key_check(const struct runner *r, struct error *err)
+{
+    char check[PATIENT_CODE_SIZE];
+
+    return patients_key_check(r->options.patients_key, check) == ST_OK
+               ? store_patients_key(r->store, check, err)
+               : error_nomem(err);
+}
+
 enum status forgotten_load(const struct runner *r, const char *dataset, struct patients **ret,
                            struct error *err)
 {
@@ -40,6 +50,8 @@ enum status forgotten_load(const struct runner *r, const char *dataset, struct p
     if (!r->options.patients_key)
         return ST_OK;
     st = store_forgotten(r->store, dataset, &codes, err);
+    if (st == ST_OK && json_array_size(codes) > 0)
+        st = key_check(r, err);
     if (st == ST_OK)
         st = patients_new(r->options.patients_key, dataset, &p, err);
     for (size_t i = 0; st == ST_OK && i < json_array_size(codes); i++)
@@ -334,7 +346,10 @@ static enum status forget(struct forgetting *f, json_t *errors, json_t **ret_ans
     char at[CLOCK_TEXT_SIZE], cache[PATH_MAX];
     json_t *orphans = NULL, *codes = NULL;
     bool is_new;
-    enum status st = store_forget(f->r->store, f->dataset, f->code, at, &is_new, err);
+    char check[PATIENT_CODE_SIZE];
+    enum status st = patients_key_check(f->r->options.patients_key, check) == ST_OK
+                         ? store_forget(f->r->store, check, f->dataset, f->code, at, &is_new, err)
+                         : error_nomem(err);
 
     if (st != ST_OK)
         return st;

@@ -21,22 +21,21 @@ static enum status key_check(struct store *s, const char *check, bool needed, st
     if (st == ST_OK && !needed && (!before || strcmp(before, check) != 0))
         st = ST_NOTFOUND;
     else if (st == ST_OK && (!before || strcmp(before, check) != 0))
-        st = error_set(
-            err, ST_CONFLICT,
-            "'patients.key' in the state folder is missing or is another one than before: without it "
-            "nobody can tell which patients are to be left out; put the file back");
+        st = error_set(err, ST_CONFLICT,
+                       "'patients.key' in the state folder is missing or is another one than that of the "
+                       "patients who are "
+                       "to be left out: put the file back, or copy that of the other servers");
     store_done(stmt);
     return st;
 }
 
-enum status store_patients_key(struct store *s, const char *check, struct error *err)
+/* In a transaction: from now on the codes are of this key, or they are of another one, and stay so. */
+static enum status key_keep(struct store *s, const char *check, struct error *err)
 {
     int64_t forgotten = 0;
-    enum status st = store_begin(s, err);
+    enum status st =
+        store_integer(s, "SELECT count(*) FROM (SELECT 1 FROM forgotten LIMIT 1) f", &forgotten, err);
 
-    if (st != ST_OK)
-        return st;
-    st = store_integer(s, "SELECT count(*) FROM (SELECT 1 FROM forgotten LIMIT 1) f", &forgotten, err);
     if (st == ST_OK)
         st = key_check(s, check, forgotten, err);
     if (st == ST_NOTFOUND)
@@ -46,7 +45,16 @@ enum status store_patients_key(struct store *s, const char *check, struct error 
                                         " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
                                         "t", check),
                           err);
-    return store_end(s, st, err);
+    return st;
+}
+
+enum status store_patients_key(struct store *s, const char *check, struct error *err)
+{
+    enum status st = store_begin(s, err);
+
+    if (st != ST_OK)
+        return st;
+    return store_end(s, key_keep(s, check, err), err);
 }
 
 static enum status first_said(struct store *s, const char *dataset, const char *code,
@@ -65,15 +73,17 @@ static enum status first_said(struct store *s, const char *dataset, const char *
     return st;
 }
 
-enum status store_forget(struct store *s, const char *dataset, const char *code, char ret_at[CLOCK_TEXT_SIZE],
-                         bool *ret_new, struct error *err)
+enum status store_forget(struct store *s, const char *check, const char *dataset, const char *code,
+                         char ret_at[CLOCK_TEXT_SIZE], bool *ret_new, struct error *err)
 {
     char now[CLOCK_TEXT_SIZE];
     enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
-    st = first_said(s, dataset, code, ret_at, err);
+    st = key_keep(s, check, err);
+    if (st == ST_OK)
+        st = first_said(s, dataset, code, ret_at, err);
     *ret_new = st == ST_NOTFOUND;
     if (st == ST_NOTFOUND) {
         snprintf(ret_at, CLOCK_TEXT_SIZE, "%s", clock_utc(now));

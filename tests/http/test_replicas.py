@@ -113,6 +113,17 @@ class Replicas(Case):
         record = wait_state(other, job, 'succeeded')
         self.assertEqual(tensors(other, record['model']), golden)
 
+    def test_a_server_with_another_key_of_patients_uses_no_row_once_one_is_left_out(self):
+        """Its codes would not be those of the one who is to be left out."""
+        first, second = self.serve(), self.serve()
+        forget = {'dataset': 'tiny', 'patient_id': '1'}
+        self.assertEqual(client.post_json(first, '/patients/forget', forget).status, 200)
+        self.assert_problem(client.post_json(second, '/patients/forget', forget), 409, 'copy that of the other servers')
+        first.stop()
+        job = submit(second, TRAINING)
+        record = wait_state(second, job, 'failed', 'interrupted')
+        self.assertIn("'patients.key' in the state folder", record['error'])
+
     def test_a_model_of_one_is_served_by_another(self):
         first, second = self.serve(), self.serve()
         model = import_model(first, dataset.weights(), activate=False)['id']
