@@ -62,8 +62,7 @@ MUST_USE enum status patients_look(const struct patients_key *key, const char *p
 /* Add to `p` those who have rows there in one of these parts, bits as above. Errors: as patients_look(). */
 MUST_USE enum status patients_read(struct patients *p, const char *path, unsigned parts, struct error *err);
 
-/* Whether one who is to be left out has rows there; where nobody is, the file is not looked at, so that another server's key is no
- * matter. Errors: as patients_look(). */
+/* Whether one who is to be left out has rows there. Errors: as patients_look(). */
 MUST_USE enum status patients_meet(const struct patients *p, const char *path, bool *ret_meet,
                                    struct error *err);
 

@@ -330,12 +330,9 @@ enum status patients_look(const struct patients_key *key, const char *path, cons
 enum status patients_meet(const struct patients *p, const char *path, bool *ret_meet, struct error *err)
 {
     struct file_bytes file = FILE_BYTES_INIT;
-    enum status st;
+    const enum status st = file_load(p->key, path, &file, err);
 
     *ret_meet = false;
-    if (p->n == 0)
-        return ST_OK;
-    st = file_load(p->key, path, &file, err);
     for (size_t i = 0; st == ST_OK && i < p->n && !*ret_meet; i++)
         *ret_meet = line_find(&file, p->codes + i * CODE) != NULL;
     file_bytes_release(&file);

@@ -242,77 +242,76 @@ static void check_figure(const struct estimate *e, double value, double error, c
     cr_assert_float_eq(e->error, error, 1e-9, "%s: error %.12g, not %.12g", what, e->error, error);
 }
 
+static const struct {
+    enum grouping by;
+    const char *name;
+    size_t rows, patients, positives, positive_patients;
+    double of[6]; /* AUROC, sensitivity, specificity, each with its error */
+} OF_PAIRS[] = {
+    { BY_SEX,
+      "F",
+      80,
+      40,
+      32,
+      32,
+      { 0.53515625, 0.0699416400237, 0.375, 0.086951042955, 0.729166666667, 0.0695334187852 } },
+    { BY_SEX,
+      "M",
+      160,
+      80,
+      64,
+      64,
+      { 0.8642578125, 0.0279871185481, 0.75, 0.054554472559, 0.71875, 0.0478931560374 } },
+    { BY_VIEW,
+      "PA",
+      180,
+      120,
+      72,
+      72,
+      { 0.777520576132, 0.0356310843343, 0.638888888889, 0.057003814617, 0.75, 0.0408380903198 } },
+    { BY_VIEW,
+      "AP",
+      60,
+      60,
+      24,
+      24,
+      { 0.69212962963, 0.0724813524451, 0.583333333333, 0.102798992457, 0.638888888889, 0.0811893512622 } },
+    { BY_AGE,
+      "20-39",
+      80,
+      40,
+      32,
+      32,
+      { 0.776692708333, 0.0544299541234, 0.6875, 0.0832492855728, 0.6875, 0.0711593803192 } },
+    { BY_AGE,
+      "80+",
+      30,
+      15,
+      12,
+      12,
+      { 0.634259259259, 0.0991777160815, 0.416666666667, 0.148647097503, 0.666666666667, 0.104990131391 } },
+};
+
 /* The expected figures are those of a page of Python that counts pairs: an AUROC is the mean over pairs of a positive and a
  * negative of [first is higher] + [equal]/2; a row's influence its own mean over pairs less the AUROC, over how many rows of
  * its kind there are, or for a rate its distance from the rate over the rows; SE = sqrt(G/(G-1) * sum over patients of (sum of
  * influences)^2), G the patients who have such rows. */
 Test(groups, figures_are_those_that_pairs_and_patients_give)
 {
-    static const struct {
-        enum grouping by;
-        const char *name;
-        size_t rows, patients, positives, positive_patients;
-        double of[6]; /* AUROC, sensitivity, specificity, each with its error */
-    } EXPECTED[] = {
-        { BY_SEX,
-          "F",
-          80,
-          40,
-          32,
-          32,
-          { 0.53515625, 0.0699416400237, 0.375, 0.086951042955, 0.729166666667, 0.0695334187852 } },
-        { BY_SEX,
-          "M",
-          160,
-          80,
-          64,
-          64,
-          { 0.8642578125, 0.0279871185481, 0.75, 0.054554472559, 0.71875, 0.0478931560374 } },
-        { BY_VIEW,
-          "PA",
-          180,
-          120,
-          72,
-          72,
-          { 0.777520576132, 0.0356310843343, 0.638888888889, 0.057003814617, 0.75, 0.0408380903198 } },
-        { BY_VIEW,
-          "AP",
-          60,
-          60,
-          24,
-          24,
-          { 0.69212962963, 0.0724813524451, 0.583333333333, 0.102798992457, 0.638888888889,
-            0.0811893512622 } },
-        { BY_AGE,
-          "20-39",
-          80,
-          40,
-          32,
-          32,
-          { 0.776692708333, 0.0544299541234, 0.6875, 0.0832492855728, 0.6875, 0.0711593803192 } },
-        { BY_AGE,
-          "80+",
-          30,
-          15,
-          12,
-          12,
-          { 0.634259259259, 0.0991777160815, 0.416666666667, 0.148647097503, 0.666666666667,
-            0.104990131391 } },
-    };
     struct made m;
     struct groups g;
 
     films(&m);
     g = made_groups(&m);
-    for (size_t i = 0; i < sizeof EXPECTED / sizeof EXPECTED[0]; i++) {
-        const struct group *found = group_named(&g, EXPECTED[i].by, EXPECTED[i].name);
+    for (size_t i = 0; i < sizeof OF_PAIRS / sizeof OF_PAIRS[0]; i++) {
+        const struct group *found = group_named(&g, OF_PAIRS[i].by, OF_PAIRS[i].name);
         const struct group_finding *f = &found->findings[MASS];
 
-        cr_assert(found->rows == EXPECTED[i].rows && found->patients == EXPECTED[i].patients);
-        cr_assert(f->positives == EXPECTED[i].positives &&
-                  f->positive_patients == EXPECTED[i].positive_patients);
+        cr_assert(found->rows == OF_PAIRS[i].rows && found->patients == OF_PAIRS[i].patients);
+        cr_assert(f->positives == OF_PAIRS[i].positives &&
+                  f->positive_patients == OF_PAIRS[i].positive_patients);
         for (size_t k = 0; k < N_GROUP_MEASURES; k++) {
-            check_figure(&f->of[k], EXPECTED[i].of[2 * k], EXPECTED[i].of[2 * k + 1], GROUP_MEASURES[k]);
+            check_figure(&f->of[k], OF_PAIRS[i].of[2 * k], OF_PAIRS[i].of[2 * k + 1], GROUP_MEASURES[k]);
             cr_assert(f->of[k].low < f->of[k].value && f->of[k].value < f->of[k].high);
         }
     }

@@ -152,86 +152,86 @@ Test(pickle, makes_what_python_would)
 
 /* ---- what each needs ---- */
 
+static const struct {
+    const char *bytes;
+    size_t n;
+    const char *says;
+} WITHOUT[] = {
+    { PICKLE("."), "0 values and 0 marks" },
+    { PICKLE("NN."), "2 values and 0 marks" },
+    { PICKLE("(N."), "1 values and 1 marks" },
+    { PICKLE(""), "without STOP" },
+    { PICKLE("N"), "without STOP" },
+    { PICKLE("t."), "a mark that is not there at byte 1000" },
+    { PICKLE("Ne."), "a mark that is not there at byte 1001" },
+    { PICKLE("Nu."), "a mark that is not there" },
+    { PICKLE("\x85."), "a value that is not there at byte 1000" },
+    { PICKLE("N\x86."), "a value that is not there at byte 1001" },
+    { PICKLE("NN\x87."), "a value that is not there" },
+    { PICKLE("N(\x85."), "a value that is not there" }, /* below the mark */
+    { PICKLE("N(NN\x87."), "a value that is not there" },
+    { PICKLE("a."), "a value that is not there" },
+    { PICKLE("Na."), "a value that is not there" },
+    { PICKLE("](Na."), "a value that is not there" },
+    { PICKLE("s."), "a value that is not there" },
+    { PICKLE("NNs."), "a value that is not there" },
+    { PICKLE("(e."), "a value that is not there" },
+    { PICKLE("](](e."), "1 marks" },
+    { PICKLE("q\0."), "a value that is not there" },
+    { PICKLE("(q\0."), "a value that is not there" },
+    { PICKLE("h\0."), "recalls what it has not kept at byte 1000" },
+    { PICKLE("Nq\1h\0."), "recalls what it has not kept" },
+    { PICKLE("j\xff\xff\xff\xff."), "recalls what it has not kept" },
+    { PICKLE("R."), "at byte 1000" },
+    { PICKLE("NR."), "at byte" },
+    { PICKLE("\x81."), "at byte 1000" },
+    { PICKLE("b."), "at byte 1000" },
+    { PICKLE("Q."), "at byte 1000" },
+    { PICKLE("NQ."), "a persistent id that is no tuple" },
+    { PICKLE("N]a."), "no list at byte 1002" },
+    { PICKLE("}]a."), "no list" },
+    { PICKLE("](NNu."), "no dictionary" },
+    { PICKLE("}(Nu."), "no dictionary" }, /* a key without a value */
+    { PICKLE("\x80\3N."), "protocol is 3" },
+    { PICKLE("\x80\4N."), "protocol is 4" },
+    { PICKLE("cos\nsystem\n."), "os.system" },
+    { PICKLE("ccollections\n"), "ends inside of what begins at byte 1000" },
+    { PICKLE("X\xff\xff\xff\xff"
+             "a."),
+      "ends inside" },
+    { PICKLE("(U\7storagectorch\nFloatStorage\nU\1"
+             "0U\3cpuJ\xff\xff\xff\xfftQ."),
+      "less than nothing" },
+    { PICKLE(STORAGE "(U\7storagectorch\nFloatStorage\nU\1"
+                     "0U\3cpuK\7tQ\x86."),
+      "described otherwise before" },
+    { PICKLE(REBUILD "(" STORAGE "K\0K\7\x85K\1\x85\x89Nt"
+                     "R."),
+      "at byte" }, /* one value more than there are */
+    { PICKLE(REBUILD "(" STORAGE "K\1K\6\x85K\1\x85\x89Nt"
+                     "R."),
+      "at byte" },
+    { PICKLE(REBUILD "(" STORAGE "K\0K\2K\2\x86K\5K\1\x86\x89Nt"
+                     "R."),
+      "at byte" },
+    { PICKLE(REBUILD "(" STORAGE "K\0K\2\x85K\1K\1\x86\x89Nt"
+                     "R."),
+      "at byte" }, /* two strides of one axis */
+    { PICKLE(REBUILD "(" STORAGE "K\0J\xff\xff\xff\xff\x85K\1\x85\x89Nt"
+                     "R."),
+      "at byte" },
+    { PICKLE(REBUILD "(K\1K\0K\1\x85K\1\x85\x89Nt"
+                     "R."),
+      "at byte" }, /* of no storage */
+};
+
 Test(pickle, what_is_not_there_is_not_taken)
 {
-    static const struct {
-        const char *bytes;
-        size_t n;
-        const char *says;
-    } CASES[] = {
-        { PICKLE("."), "0 values and 0 marks" },
-        { PICKLE("NN."), "2 values and 0 marks" },
-        { PICKLE("(N."), "1 values and 1 marks" },
-        { PICKLE(""), "without STOP" },
-        { PICKLE("N"), "without STOP" },
-        { PICKLE("t."), "a mark that is not there at byte 1000" },
-        { PICKLE("Ne."), "a mark that is not there at byte 1001" },
-        { PICKLE("Nu."), "a mark that is not there" },
-        { PICKLE("\x85."), "a value that is not there at byte 1000" },
-        { PICKLE("N\x86."), "a value that is not there at byte 1001" },
-        { PICKLE("NN\x87."), "a value that is not there" },
-        { PICKLE("N(\x85."), "a value that is not there" }, /* below the mark */
-        { PICKLE("N(NN\x87."), "a value that is not there" },
-        { PICKLE("a."), "a value that is not there" },
-        { PICKLE("Na."), "a value that is not there" },
-        { PICKLE("](Na."), "a value that is not there" },
-        { PICKLE("s."), "a value that is not there" },
-        { PICKLE("NNs."), "a value that is not there" },
-        { PICKLE("(e."), "a value that is not there" },
-        { PICKLE("](](e."), "1 marks" },
-        { PICKLE("q\0."), "a value that is not there" },
-        { PICKLE("(q\0."), "a value that is not there" },
-        { PICKLE("h\0."), "recalls what it has not kept at byte 1000" },
-        { PICKLE("Nq\1h\0."), "recalls what it has not kept" },
-        { PICKLE("j\xff\xff\xff\xff."), "recalls what it has not kept" },
-        { PICKLE("R."), "at byte 1000" },
-        { PICKLE("NR."), "at byte" },
-        { PICKLE("\x81."), "at byte 1000" },
-        { PICKLE("b."), "at byte 1000" },
-        { PICKLE("Q."), "at byte 1000" },
-        { PICKLE("NQ."), "a persistent id that is no tuple" },
-        { PICKLE("N]a."), "no list at byte 1002" },
-        { PICKLE("}]a."), "no list" },
-        { PICKLE("](NNu."), "no dictionary" },
-        { PICKLE("}(Nu."), "no dictionary" }, /* a key without a value */
-        { PICKLE("\x80\3N."), "protocol is 3" },
-        { PICKLE("\x80\4N."), "protocol is 4" },
-        { PICKLE("cos\nsystem\n."), "os.system" },
-        { PICKLE("ccollections\n"), "ends inside of what begins at byte 1000" },
-        { PICKLE("X\xff\xff\xff\xff"
-                 "a."),
-          "ends inside" },
-        { PICKLE("(U\7storagectorch\nFloatStorage\nU\1"
-                 "0U\3cpuJ\xff\xff\xff\xfftQ."),
-          "less than nothing" },
-        { PICKLE(STORAGE "(U\7storagectorch\nFloatStorage\nU\1"
-                         "0U\3cpuK\7tQ\x86."),
-          "described otherwise before" },
-        { PICKLE(REBUILD "(" STORAGE "K\0K\7\x85K\1\x85\x89Nt"
-                         "R."),
-          "at byte" }, /* one value more than there are */
-        { PICKLE(REBUILD "(" STORAGE "K\1K\6\x85K\1\x85\x89Nt"
-                         "R."),
-          "at byte" },
-        { PICKLE(REBUILD "(" STORAGE "K\0K\2K\2\x86K\5K\1\x86\x89Nt"
-                         "R."),
-          "at byte" },
-        { PICKLE(REBUILD "(" STORAGE "K\0K\2\x85K\1K\1\x86\x89Nt"
-                         "R."),
-          "at byte" }, /* two strides of one axis */
-        { PICKLE(REBUILD "(" STORAGE "K\0J\xff\xff\xff\xff\x85K\1\x85\x89Nt"
-                         "R."),
-          "at byte" },
-        { PICKLE(REBUILD "(K\1K\0K\1\x85K\1\x85\x89Nt"
-                         "R."),
-          "at byte" }, /* of no storage */
-    };
-
-    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
-        const struct ran r = run(CASES[i].bytes, CASES[i].n);
+    for (size_t i = 0; i < sizeof WITHOUT / sizeof WITHOUT[0]; i++) {
+        const struct ran r = run(WITHOUT[i].bytes, WITHOUT[i].n);
 
         cr_expect_eq(r.st, ST_FORMAT, "case %zu: %s", i, r.text);
-        cr_expect(strstr(r.text, CASES[i].says), "case %zu: %s, not %s", i, r.text, CASES[i].says);
+        cr_expect(strstr(r.text, WITHOUT[i].says), "case %zu: %s, not %s", i, r.text, WITHOUT[i].says);
     }
 }
 
