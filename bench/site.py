@@ -16,8 +16,8 @@ part, by POST /models/{id}/profiles, and held against the other, by GET /profile
 which rows are scored, so a draw only writes the job's scores.csv anew with the rows of one part. WORK/scores.csv keeps all of them.
 
 Told of each finding with enough patients: in how many draws the asked sensitivity (0.9) is reached within its interval on the third
-part, by the profile's threshold and by the model's own; in how many the Brier score is better; and the error of verdicts stated at 0.1,
-as the mean of the draws, and in how many draws it is within 1.96 standard errors above that (of the patients of both parts).
+part, by the profile's threshold and by the model's own; in how many the Brier score is better, and in how many their mean over the
+findings is better, worse, or the same since nothing was calibrated; and the error of verdicts stated at 0.1, as the mean of the draws, and in how many draws it is within 1.96 standard errors above that (of the patients of both parts).
 """
 import argparse
 import csv
@@ -123,7 +123,7 @@ def wilson(hits, n):
 
 
 def draw(server, model, job, path, lines, number, tallies, thresholds):
-    """One draw: a profile of one part, held against the other."""
+    """One draw: a profile of one part, held against the other. Returns what the mean Brier score of the findings gains."""
     head, rows = lines
     column = {name: i for i, name in enumerate(head)}
     patients = list(dict.fromkeys(row[column['patient']] for row in sorted(rows)))  # by their pictures: codes are new each time
@@ -140,6 +140,7 @@ def draw(server, model, job, path, lines, number, tallies, thresholds):
                          {'validation': job, 'operating_point': {'sensitivity': ASKED}, 'error_rate': RATE})
     give(parts[1])
     kept = server.ask('GET', f'/profiles/{profile["id"]}/kept?validation={job}')['findings']
+    gains = []
     for fitted, finding in zip(profile['profile']['findings'], kept):
         label = finding['label']
         if not fitted['here'] or finding['positive_patients'] < 20:
@@ -153,7 +154,8 @@ def draw(server, model, job, path, lines, number, tallies, thresholds):
         tally['own'] += wilson(sum(own), len(own))[1] >= ASKED
         tally['sensitivity'].append(finding['sensitivity']['value'])
         tally['own_sensitivity'].append(sum(own) / len(own))
-        tally['brier'] += finding['brier_here']['value'] < finding['brier_model']['value']
+        gains.append(finding['brier_model']['value'] - finding['brier_here']['value'])
+        tally['brier'] += gains[-1] > 0
         tally['left'] = tally.get('left', 0) + (fitted['scale'] == 1 and fitted['shift'] == 0)
         tally['unsure'].append(finding['unsure']['value'])
         within = True
@@ -162,6 +164,7 @@ def draw(server, model, job, path, lines, number, tallies, thresholds):
             tally[name].append(finding[name]['value'])
             within &= finding[name]['value'] <= RATE + 1.96 * error
         tally['within'] += within
+    return math.fsum(gains) / len(gains)
 
 
 def main():
@@ -198,8 +201,9 @@ def main():
         scores = [row for row in scores if row[head.index('split')] == 'test']
         shutil.copy(path, os.path.join(work, 'scores.csv'))
         tallies = {}
+        gains = []
         for number in range(draws):
-            draw(server, card['id'], job, path, (head, scores), number, tallies, thresholds)
+            gains.append(draw(server, card['id'], job, path, (head, scores), number, tallies, thresholds))
     finally:
         server.stop()
     def mean(values):
@@ -207,6 +211,7 @@ def main():
 
     print(f'greys: {given.greys}; of the healthy {given.healthy}: {len(scores)} films of {len({row[head.index("patient")] for row in scores})} patients, {given.view}; {draws} draws; asked '
           f'{ASKED}, verdicts at {RATE}')
+    print(f'the mean Brier score of the findings is better in {sum(g > 0 for g in gains)} of {draws} draws, worse in {sum(g < 0 for g in gains)}\n')
     print('| finding | patients who have it | sensitivity, own | reached | profile | reached | Brier better | not calibrated | missed | alarmed | within | unsure |')
     print('|---' * 12 + '|')
     for label, t in sorted(tallies.items(), key=lambda item: -mean(item[1]['patients'])):

@@ -4,8 +4,8 @@
  * frequent, films are others, and a threshold for 90 % sensitivity has another one. A profile is fitted on rows of the site,
  * whose truth is known (a validation), and for each finding has
  *
- *   calibration  probability here = sigmoid(scale * logit(the model's probability) + shift): jobs/training/calibrate.h, Platt's or
- *                a temperature, judged on patients that the fit has not seen, none where it does not help
+ *   calibration  probability here = sigmoid(scale * logit(the model's probability) + shift): jobs/training/calibrate.h, Platt's with
+ *                a prior, judged on patients that the fit has not seen, none where it does not help
  *   threshold    for the operating point that the site chooses (jobs/training/operating.h), on the probability here
  *   rates        sensitivity and specificity of that, with 95 % intervals by patient. A threshold is best on the rows that chose
  *                it, so each row is judged by the threshold that the other four of five folds of patients choose

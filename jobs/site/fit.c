@@ -49,8 +49,8 @@ static enum status calibrate_finding(const struct scores *s, size_t k, float *lo
         logits[i] = (float)log(p / (1 - p));
         truth[i] = s->truth[i * s->labels->n + k];
     }
-    if (calibrate(&(struct calibration_rows){ s->n, 1, logits, truth, s->patients, &log_odds }, &fit) !=
-        ST_OK)
+    if (calibrate(&(struct calibration_rows){ s->n, 1, logits, truth, s->patients, &log_odds },
+                  CALIBRATION_OF_SITE, &fit) != ST_OK)
         return ST_NOMEM;
     if (fit.calibration.method != CALIBRATION_NONE) {
         f->scale = fit.calibration.scale[0];

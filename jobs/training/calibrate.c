@@ -71,9 +71,10 @@ void calibrate_temperature(const struct calibration_rows *rows, const uint8_t *p
 
 /* ---- a line for each finding ---- */
 
-/* One finding's line, b + scale (logit - b) + shift, and what Newton's method needs of the loss there. A row and a half
- * of faith in "as it is" keeps findings with hardly a positive where they are: half the squared distance from (1, 0). */
+/* One finding's line, b + scale (logit - b) + shift, and what Newton's method needs of the loss there, to which half the squared
+ * distance from (1, 0) belongs, `faith` times: it keeps findings with hardly a positive where they are. */
 struct line {
+    double faith;
     double scale, shift;
     double loss, slope[2], curve[3]; /* by scale, by shift; twice by scale, by both, twice by shift */
 };
@@ -83,10 +84,10 @@ static void line_measure(const struct calibration_rows *rows, const uint8_t *par
 {
     const double b = rows->log_odds[k], from = l->scale - 1;
 
-    l->loss = (from * from + l->shift * l->shift) / 2;
-    l->slope[0] = from;
-    l->slope[1] = l->shift;
-    l->curve[0] = l->curve[2] = 1;
+    l->loss = l->faith * (from * from + l->shift * l->shift) / 2;
+    l->slope[0] = l->faith * from;
+    l->slope[1] = l->faith * l->shift;
+    l->curve[0] = l->curve[2] = l->faith;
     l->curve[1] = 0;
     for (size_t i = 0; i < rows->n; i++) {
         const double u = (double)rows->logits[i * rows->n_labels + k] - b, z = b + l->scale * u + l->shift;
@@ -114,7 +115,9 @@ static bool line_step(const struct calibration_rows *rows, const uint8_t *parts,
 
     for (int halvings = 0; halvings < 20; halvings++) {
         const double part = ldexp(1, -halvings);
-        struct line next = { .scale = l->scale - part * by_scale, .shift = l->shift - part * by_shift };
+        struct line next = { .faith = l->faith,
+                             .scale = l->scale - part * by_scale,
+                             .shift = l->shift - part * by_shift };
 
         line_measure(rows, parts, left_out, k, &next);
         if (next.loss < l->loss) {
@@ -126,11 +129,11 @@ static bool line_step(const struct calibration_rows *rows, const uint8_t *parts,
 }
 
 void calibrate_platt(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out,
-                     struct calibration *ret)
+                     double faith, struct calibration *ret)
 {
     ret->method = CALIBRATION_PLATT;
     for (size_t k = 0; k < rows->n_labels; k++) {
-        struct line l = { .scale = 1 };
+        struct line l = { .faith = faith, .scale = 1 };
         double scale;
 
         line_measure(rows, parts, left_out, k, &l);
@@ -159,13 +162,28 @@ static double row_loss(const struct calibration_rows *rows, const struct calibra
     return sum / (double)rows->n_labels;
 }
 
-typedef void fit_fn(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out,
-                    struct calibration *ret);
+/* The ways to fit: the faith of a line; or */
+static const double TEMPERATURE = 0;
+
+enum { WAYS = 2 };
+static const double FAITHS[][WAYS] = {
+    [CALIBRATION_OF_TRAINING] = { 0, 1 }, /* a temperature, and a line */
+    [CALIBRATION_OF_SITE] = { 10, 100 },  /* bench/site.py, docs/validation.md */
+};
+
+static void fit(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out, double faith,
+                struct calibration *ret)
+{
+    if (faith > TEMPERATURE)
+        calibrate_platt(rows, parts, left_out, faith, ret);
+    else
+        calibrate_temperature(rows, parts, left_out, ret);
+}
 
 /* The gain of a way to fit on each row that it has not seen: the mean, and its standard error by patient.
  *   gains  [n], room */
 static enum status gain_unseen(const struct calibration_rows *rows, const struct patients *patients,
-                               const uint8_t *parts, fit_fn *fit, double *gains, struct estimate *ret)
+                               const uint8_t *parts, double faith, double *gains, struct estimate *ret)
 {
     struct figure mean;
     enum status st = figure_init(&mean, patients);
@@ -173,7 +191,7 @@ static enum status gain_unseen(const struct calibration_rows *rows, const struct
     for (int part = 0; part < N_FOLDS && st == ST_OK; part++) {
         struct calibration c;
 
-        fit(rows, parts, (uint8_t)part, &c);
+        fit(rows, parts, (uint8_t)part, faith, &c);
         for (size_t i = 0; i < rows->n; i++)
             if (parts[i] == part)
                 gains[i] = row_loss(rows, &CALIBRATION_IDENTITY, i) - row_loss(rows, &c, i);
@@ -186,36 +204,34 @@ static enum status gain_unseen(const struct calibration_rows *rows, const struct
     return st;
 }
 
-/* The way that gains most, if by more than a standard error; NULL: neither. */
+/* The way that gains most, if by more than a standard error; a gain of 0: neither does. */
 static enum status choose(const struct calibration_rows *rows, const struct patients *patients,
-                          const uint8_t *parts, double *gains, fit_fn **ret_fit, double *ret_gain)
+                          const uint8_t *parts, const double ways[WAYS], double *gains, double *ret_faith,
+                          double *ret_gain)
 {
-    static fit_fn *const WAYS[] = { calibrate_temperature, calibrate_platt };
-
-    *ret_fit = NULL;
     *ret_gain = 0;
-    for (size_t w = 0; w < sizeof WAYS / sizeof WAYS[0] && rows->n > 0; w++) {
+    for (size_t w = 0; w < WAYS && rows->n > 0; w++) {
         struct estimate e;
 
-        if (gain_unseen(rows, patients, parts, WAYS[w], gains, &e) != ST_OK)
+        if (gain_unseen(rows, patients, parts, ways[w], gains, &e) != ST_OK)
             return ST_NOMEM;
         if (e.value > e.error && e.value > *ret_gain) {
             *ret_gain = e.value;
-            *ret_fit = WAYS[w];
+            *ret_faith = ways[w];
         }
     }
     return ST_OK;
 }
 
-enum status calibrate(const struct calibration_rows *rows, struct calibration_fit *ret)
+enum status calibrate(const struct calibration_rows *rows, enum calibration_of of,
+                      struct calibration_fit *ret)
 {
     uint8_t *parts = malloc(rows->n + 1);
     double *gains = calloc(rows->n + 1, sizeof *gains);
     struct patients patients = { 0 };
     const double cells = (double)(rows->n * rows->n_labels),
                  known = (double)metrics_known(rows->n * rows->n_labels, rows->truth, 1) / cells;
-    double best = 0, before = 0;
-    fit_fn *chosen = NULL;
+    double best = 0, before = 0, faith = 0;
     enum status st = parts && gains ? patients_group(rows->n, rows->patients, &patients) : ST_NOMEM;
 
     for (size_t i = 0; i < rows->n && st == ST_OK; i++) {
@@ -223,7 +239,7 @@ enum status calibrate(const struct calibration_rows *rows, struct calibration_fi
         before += row_loss(rows, &CALIBRATION_IDENTITY, i);
     }
     if (st == ST_OK)
-        st = choose(rows, &patients, parts, gains, &chosen, &best);
+        st = choose(rows, &patients, parts, FAITHS[of], gains, &faith, &best);
     patients_release(&patients);
     free(gains);
     free(parts);
@@ -231,7 +247,7 @@ enum status calibrate(const struct calibration_rows *rows, struct calibration_fi
         return st;
     *ret = (struct calibration_fit){ CALIBRATION_IDENTITY, .loss_before = before / (double)rows->n / known };
     ret->loss_after = ret->loss_before - best / known;
-    if (chosen)
-        chosen(rows, NULL, 0, &ret->calibration);
+    if (best > 0)
+        fit(rows, NULL, 0, faith, &ret->calibration);
     return ST_OK;
 }

@@ -18,7 +18,8 @@ static enum status calibration_fit(const struct run *r, struct calibration_fit *
 
     run_base_log_odds(r, log_odds);
     st = calibrate(
-        &(struct calibration_rows){ s->n, s->labels->n, s->logits, s->truth, s->patients, log_odds }, ret);
+        &(struct calibration_rows){ s->n, s->labels->n, s->logits, s->truth, s->patients, log_odds },
+        CALIBRATION_OF_TRAINING, ret);
     return st == ST_OK ? ST_OK : error_nomem(r->err);
 }
 

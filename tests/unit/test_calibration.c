@@ -232,14 +232,16 @@ static void made_release(struct made *m)
     free(m->patients);
 }
 
-static struct calibration_fit fitted(struct made *m)
+static struct calibration_fit fitted_of(struct made *m, enum calibration_of of)
 {
     struct calibration_fit f;
 
     m->rows.log_odds = m->log_odds;
-    cr_assert_eq(calibrate(&m->rows, &f), ST_OK);
+    cr_assert_eq(calibrate(&m->rows, of, &f), ST_OK);
     return f;
 }
+
+static struct calibration_fit fitted(struct made *m) { return fitted_of(m, CALIBRATION_OF_TRAINING); }
 
 /* Mean loss of the made rows by a calibration. */
 static double loss_by(const struct made *m, const struct calibration *c)
@@ -302,6 +304,67 @@ Test(fit, is_the_least_loss_on_its_own_rows)
     made_release(&m);
 }
 
+/* Minus the logarithm of the posterior of one finding's line, up to a constant: written anew, by the line about the base rate. */
+static double line_loss(const struct made *m, size_t k, double faith, double scale, double shift)
+{
+    double sum = faith * ((scale - 1) * (scale - 1) + shift * shift) / 2;
+
+    for (size_t i = 0; i < m->rows.n; i++) {
+        const size_t at = i * N_NIH_LABELS + k;
+        const double b = m->log_odds[k], p = logistic(b + scale * ((double)m->logits[at] - b) + shift);
+
+        sum -= log(m->truth[at] ? p : 1 - p);
+    }
+    return sum;
+}
+
+Test(fit, a_line_is_where_rows_and_prior_agree_best_and_faith_keeps_it_near)
+{
+    static const double FAITHS[] = { 1, 10, 100, 1e9 };
+    struct made m = rows_made(601, 0.5, -0.7, true);
+
+    m.rows.log_odds = m.log_odds;
+    for (size_t k = 0; k < N_NIH_LABELS; k += 3) {
+        double before = INFINITY;
+
+        for (size_t f = 0; f < 4; f++) {
+            struct calibration c;
+            double shift, least, far;
+
+            calibrate_platt(&m.rows, NULL, 0, FAITHS[f], &c);
+            shift = (double)c.shift[k] - (1 - (double)c.scale[k]) * m.log_odds[k];
+            least = line_loss(&m, k, FAITHS[f], (double)c.scale[k], shift);
+            for (int way = 0; way < 8; way++) {
+                const double angle = 0.785398163397448 * way;
+
+                cr_assert_gt(line_loss(&m, k, FAITHS[f], (double)c.scale[k] + 0.01 * cos(angle),
+                                       shift + 0.01 * sin(angle)),
+                             least, "finding %zu, faith %g, way %d", k, FAITHS[f], way);
+            }
+            far = hypot((double)c.scale[k] - 1, shift);
+            cr_assert_lt(far, before);
+            before = far;
+        }
+        cr_assert_lt(before, 1e-5);
+    }
+    made_release(&m);
+}
+
+Test(fit, of_a_site_is_a_line_with_a_prior_and_none_where_there_is_nothing_to_gain)
+{
+    struct made off = rows_made(1000, 1, -1.5, true), right = rows_made(400, 1, 0, true);
+    const struct calibration_fit f = fitted_of(&off, CALIBRATION_OF_SITE),
+                                 none = fitted_of(&right, CALIBRATION_OF_SITE);
+    struct calibration line;
+
+    calibrate_platt(&off.rows, NULL, 0, 10, &line);
+    check_same(&f.calibration, &line);
+    cr_assert_lt(f.loss_after, f.loss_before);
+    check_same(&none.calibration, &CALIBRATION_IDENTITY);
+    made_release(&off);
+    made_release(&right);
+}
+
 Test(fit, is_none_where_there_is_nothing_to_gain)
 {
     struct made m = rows_made(400, 1, 0, true);
@@ -326,7 +389,7 @@ Test(fit, of_hardly_any_rows_is_sane)
                 m.truth[i] = (uint8_t)truth;
             memset(m.patients, 0, (n % 2 ? n : 0) * sizeof *m.patients);
             f = fitted(&m);
-            calibrate_platt(&m.rows, NULL, 0, &platt);
+            calibrate_platt(&m.rows, NULL, 0, 1, &platt);
             for (size_t k = 0; k < N_NIH_LABELS; k++) {
                 cr_assert(f.calibration.scale[k] >= 0.05f && f.calibration.scale[k] <= 10);
                 cr_assert(platt.scale[k] >= 0.05f && platt.scale[k] <= 10 && isfinite(platt.shift[k]));

@@ -223,7 +223,7 @@ Test(unknown, what_is_said_of_it_changes_nothing)
     memset(&after, 0, sizeof after);
     cr_assert_eq(evaluate(&c.s, &points, rates, &before), ST_OK);
     cr_assert_eq(decide(&c.s, &points, &decided), ST_OK);
-    cr_assert_eq(calibrate(&rows, &fit), ST_OK);
+    cr_assert_eq(calibrate(&rows, CALIBRATION_OF_TRAINING, &fit), ST_OK);
     for (size_t at = 0; at < ROWS * FINDINGS; at++)
         if (c.truth[at] == TRUTH_UNKNOWN) {
             c.prob[at] = at % 2 ? 0.999f : 0.001f;
@@ -254,7 +254,7 @@ Test(unknown, what_is_said_of_it_changes_nothing)
         check_estimate("slope", k, &a->slope, &b->slope);
         check_estimate("benefit", k, &a->benefit[1].gain, &b->benefit[1].gain);
     }
-    cr_assert_eq(calibrate(&rows, &refit), ST_OK);
+    cr_assert_eq(calibrate(&rows, CALIBRATION_OF_TRAINING, &refit), ST_OK);
     check_equal("loss before calibration", 0, refit.loss_before, fit.loss_before);
     check_equal("loss after it", 0, refit.loss_after, fit.loss_after);
     for (size_t k = 0; k < FINDINGS; k++)

@@ -74,6 +74,11 @@ class Cluster:
             raise AssertionError(done.stderr)
         return done.stdout.strip()
 
+    def dump(self, name):
+        """All that a database holds, as bytes of text; what is bytes there is in hexadecimal digits."""
+        return subprocess.run([os.path.join(BIN, 'pg_dump'), '-h', '127.0.0.1', '-p', str(self.port), '-U', 'cxrd', '--inserts', name],
+                              capture_output=True, timeout=program.END_SECONDS, check=True).stdout
+
     def database(self, name):
         """A new database; its address."""
         self.sql(f'CREATE DATABASE {name}')
