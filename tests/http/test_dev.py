@@ -2,9 +2,11 @@
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import unittest
+import urllib.request
 
 from support import client, dataset, program
 from support.case import Case
@@ -68,11 +70,48 @@ class Dev(Case):
         server.stop()
         return active, dataset_of
 
-    def test_row_68_up_a_second_time_keeps_the_model_that_is_active(self):
+    def stubs(self):
         executable(os.path.join(self.clone, 'stubs', 'cmake'), 'exit 0\n')
         os.makedirs(os.path.join(self.clone, 'build', 'release'))
         os.symlink(program.BINARY, os.path.join(self.clone, 'build', 'release', 'cxrd'))
         self.datasets = program.new_folder('datasets')
+
+    def test_up_resumes_what_it_left_and_goes_on_without_a_training_that_is_cancelled(self):
+        self.stubs()
+        shutil.copytree(os.path.join(dataset.tiny(), 'tiny'), os.path.join(self.datasets, 'tiny'))
+        env = program.environment(PATH=f'{self.clone}/stubs:{os.environ["PATH"]}', CXRD_LISTEN='127.0.0.1:0', CXRD_DATASETS=self.datasets,
+                                  CXRD_UP_EPOCHS='999')
+
+        def up():
+            process = subprocess.Popen(['./dev', 'up'], cwd=self.clone, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.PIPE, text=True, start_new_session=True)
+            self.addCleanup(process.stderr.close)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            url = next(line for line in process.stderr if line.startswith('serving on ')).split()[-1]
+            return process, url, next(process.stderr)
+
+        def ended(process):
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
+            return process.wait(timeout=300)
+
+        first, url, said = up()
+        self.assertRegex(said, '^training: job ')
+        job = said.split()[-1]
+        self.assertEqual(ended(first), 130)
+        second, url, said = up()
+        self.assertEqual(said, f'training goes on, which was interrupted: job {job}\n')
+        with urllib.request.urlopen(urllib.request.Request(f'{url}/jobs/{job}/cancel', method='POST')) as reply:
+            self.assertEqual(reply.status, 202)
+        self.assertEqual([next(second.stderr).strip() for _ in range(3)],
+                         ['the training ended: cancelled', 'no model is active: train one there, or import one',
+                          f'still serving on {url}; Ctrl-C ends it'])
+        with urllib.request.urlopen(f'{url}/jobs') as reply:
+            self.assertEqual(json.load(reply)['jobs'][0]['state'], 'cancelled')
+        self.assertEqual(ended(second), 130)
+
+    def test_row_68_up_a_second_time_keeps_the_model_that_is_active(self):
+        self.stubs()
         shutil.copytree(os.path.join(dataset.tiny(), 'tiny'), os.path.join(self.datasets, 'second'))
         shutil.copytree(os.path.join(dataset.tiny(), 'tiny'), os.path.join(self.datasets, 'first'))
         self.assertIn("first second; 'first' is trained, the first by name", self.up())
