@@ -124,6 +124,35 @@ static enum status torch_import(const void *bytes, size_t n_bytes, const struct 
     return st;
 }
 
+/* ---- what is none of them ---- */
+
+/* Files that are sent instead, by their first bytes. */
+static const struct stranger {
+    size_t at, n;
+    const char *bytes, *what;
+} STRANGERS[] = {
+    { 0, 8, "\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes them: export the network as ONNX" },
+    { 4, 4, "TFL3", "a TensorFlow Lite file: export the network as ONNX" },
+    { 0, 2, "\x1f\x8b", "compressed with gzip: unpack it" },
+    { 257, 5, "ustar", "a tar archive: unpack it, or save the network with a PyTorch since 1.6" },
+    { 0, 12, "version http", "a pointer of Git LFS: fetch the file that it stands for" },
+    { 0, 2, "<!", "a web page: the download did not give the file" },
+    { 0, 5, "<html", "a web page: the download did not give the file" },
+    { 0, 8, "\x89PNG\r\n\x1a\n", "a picture" },
+    { 0, 3, "\xff\xd8\xff", "a picture" },
+};
+
+static const struct stranger *stranger_of(const uint8_t *bytes, size_t n)
+{
+    for (size_t i = 0; i < sizeof STRANGERS / sizeof STRANGERS[0]; i++) {
+        const struct stranger *s = &STRANGERS[i];
+
+        if (n >= s->at + s->n && memcmp(bytes + s->at, s->bytes, s->n) == 0)
+            return s;
+    }
+    return NULL;
+}
+
 /* ---- all of them ---- */
 
 /* The length of a safetensors header and the brace that it begins with. No other kind begins so. */
@@ -136,10 +165,16 @@ static bool is_safetensors(const uint8_t *bytes, size_t n)
 enum status model_import(const void *bytes, size_t n_bytes, const struct import_options *o,
                          struct model **ret_model, json_t *ret_report, struct error *err)
 {
-    if (!is_safetensors(bytes, n_bytes) && (torch_is_zip(bytes, n_bytes) || torch_is_pickle(bytes, n_bytes)))
+    const bool safetensors = is_safetensors(bytes, n_bytes);
+    const struct stranger *s;
+
+    if (!safetensors && (torch_is_zip(bytes, n_bytes) || torch_is_pickle(bytes, n_bytes)))
         return torch_import(bytes, n_bytes, o, ret_model, ret_report, err);
-    if (!is_safetensors(bytes, n_bytes) && onnx_is(bytes, n_bytes))
+    if (!safetensors && onnx_is(bytes, n_bytes))
         return onnx_read(bytes, n_bytes, o, ret_model, ret_report, err);
+    s = safetensors ? NULL : stranger_of(bytes, n_bytes);
+    if (s)
+        return error_set(err, ST_FORMAT, "the file is %s", s->what);
     return safetensors_read(bytes, n_bytes, o, ret_model, ret_report, err);
 }
 

@@ -1,7 +1,7 @@
 /* tests/fuzz/fuzz_checkpoint.c - a checkpoint of others. By the input's first byte:
  *   P  a pickle, and what may follow it: as in a file of torch.save() before it wrote zips, whose head is added
  *   N  lines: what the options say, then a tensor each, "name side side …": which network they are, and what its outputs mean
- * any other is a file as it is, which most are refused as by their first bytes. */
+ * any other is a file as it is, which most are refused as by their first bytes; so is one that begins as a zip does, with a P. */
 #include "fuzz.h"
 
 #include "cxrd/import.h"
@@ -136,7 +136,9 @@ static void read_file(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size > 0 && data[0] == 'P')
+    if (torch_is_zip(data, size))
+        read_file(data, size);
+    else if (size > 0 && data[0] == 'P')
         read_pickle(data + 1, size - 1);
     else if (size > 0 && data[0] == 'N')
         read_names(data + 1, size - 1);

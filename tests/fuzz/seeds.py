@@ -9,6 +9,7 @@ import json
 import os
 import struct
 import sys
+import zipfile
 import zlib
 
 import PIL.Image
@@ -416,6 +417,13 @@ def weights():
 
 # ---- checkpoints of others ----
 
+def large_zip(data):
+    """The same with the end of a large one's directory, in 64 bits (APPNOTE.TXT 4.3.14, 4.3.15)."""
+    _, _, _, _, entries, size, at, _ = struct.unpack('<4sHHHHIIH', data[-22:])
+    large = struct.pack('<4sQHHIIQQQQ', b'PK\6\6', 44, 45, 45, 0, 0, entries, entries, size, at) + struct.pack('<4sIQI', b'PK\6\7', 0, len(data) - 22, 1)
+    return data[:-22] + large + struct.pack('<4sHHHHIIH', b'PK\5\6', 0, 0, 0xffff, 0xffff, 0xffffffff, 0xffffffff, 0)
+
+
 def checkpoints():
     tensor, module, said = torch_file.tensor, torch_file.module, torch_file.dict_of
     dict_ = said([('w', tensor('0', 6, [2, 3])), ('b', tensor('1', 4, [2], [2], offset=1, kind='HalfStorage'))])
@@ -442,6 +450,8 @@ def checkpoints():
         [('_modules', said([('a', b'h\x00')]))]) + b'b')
     yield 'zip', torch_file.zip_of(torch_file.pickle_of(dict_), numbers)
     yield 'zip-byteorder', torch_file.zip_of(torch_file.pickle_of(dict_), numbers, byteorder=b'big')
+    yield 'zip-deflated', torch_file.zip_of(torch_file.pickle_of(dict_), numbers, packing=zipfile.ZIP_DEFLATED)
+    yield 'zip-large', large_zip(torch_file.zip_of(torch_file.pickle_of(dict_), numbers))
     yield 'names-densenet', b'N|\nfeatures.denseblock4.denselayer16.conv2.weight 32 1\nfeatures.conv0.weight 4 1 7 7\nclassifier.weight 18 2\n' \
         b'classifier.bias 18\nop_threshs 18\nfeatures.norm0.num_batches_tracked\n'
     yield 'names-chexnet', b'N\nmodule.densenet121.features.denseblock4.denselayer16.conv.2.weight 2\n' \

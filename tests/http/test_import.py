@@ -1,6 +1,7 @@
 """Models that others trained: `cxrd import` and POST /models."""
 import array
 import functools
+import gzip
 import importlib.util
 import io
 import json
@@ -284,6 +285,13 @@ class Tensors(ImportCase):
         self.refuse(torch_file.zip_of(pickled, {'0': bytes(24)}, packing=zipfile.ZIP_BZIP2), 'neither stored nor deflated')
         self.refuse(torch_file.zip_of(pickled, {str(i): b'' for i in range(20000)}), 'more than 16384 files')
         self.refuse(torch_file.zip_of(pickled, {'0': bytes(24)}) + torch_file.zip_of(pickled, {'0': bytes(24)})[:100], '')
+
+    def test_a_file_of_another_kind_is_named(self):
+        for data, says in ((b'\x89HDF\r\n\x1a\n' + bytes(100), 'an HDF5 file, as Keras writes them'), (b'\x1c\0\0\0TFL3' + bytes(60), 'TensorFlow Lite'),
+                           (gzip.compress(torch_file.zip_of(b'')), 'compressed with gzip'), (bytes(257) + b'ustar\x0000' + bytes(250), 'a tar archive'),
+                           (b'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n', 'a pointer of Git LFS'),
+                           (b'<!DOCTYPE html><html>404', 'a web page'), (b'<html><body>', 'a web page'), (b'\xff\xd8\xff\xe0' + bytes(9), 'a picture')):
+            self.refuse(data, f'the file is {says}' if says[0] in 'ac' else says)
 
     def test_what_is_no_checkpoint(self):
         empty = io.BytesIO()
