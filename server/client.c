@@ -61,7 +61,8 @@ static enum status fail(long status, const json_t *reply, struct error *err)
                      of_body   ? ST_UNUSABLE
                      : not_now ? ST_BUSY
                                : ST_IO,
-                     "the server answered %ld%s%.200s", status, detail ? ": " : "", detail ? detail : "");
+                     "the server answered %ld%s%.200s%s", status, detail ? ": " : "", detail ? detail : "",
+                     status == 401 ? "; CXRD_KEY holds the key" : "");
 }
 
 /* The fault that OpenSSL found with a certificate (X509_V_ERR_…), in words that say what to do. */

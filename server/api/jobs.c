@@ -132,6 +132,9 @@ static bool job_type_ok(const char *type)
 enum status jobs_get(struct app *app, const struct http_request *req, struct http_response *res,
                      struct error *err)
 {
+#define X(name, text) text ", "
+    static const char STATES[] = JOB_STATE_MAP(X);
+#undef X
     char state[PARAMETER_TEXT], type[PARAMETER_TEXT], text[PARAMETER_TEXT];
     enum job_state parsed;
     struct page page = { 0 };
@@ -141,12 +144,14 @@ enum status jobs_get(struct app *app, const struct http_request *req, struct htt
 
     if (st == ST_OK && http_parameter(req, "state", state)) {
         if (!job_state_parse(state, &parsed))
-            return error_set(err, ST_INVALID, "there is no job state '%.32s'", state);
+            return error_set(err, ST_INVALID, "there is no job state '%.32s', only %.*s", state,
+                             (int)sizeof STATES - 3, STATES);
         page.state = job_state_name(parsed);
     }
     if (st == ST_OK && http_parameter(req, "type", type)) {
         if (!job_type_ok(type))
-            return error_set(err, ST_INVALID, "there is no job type '%.32s'", type);
+            return error_set(err, ST_INVALID,
+                             "there is no job type '%.32s', only train, fetch, predict and validate", type);
         page.type = type;
     }
     if (st == ST_OK && http_parameter(req, "q", text))

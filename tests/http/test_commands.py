@@ -188,7 +188,8 @@ class Listing(Asking):
         self.assertEqual(self.ask('models', '--find', 'a&b=%00'), 'no models are found so\n')
         done = program.run('jobs', '--limit', '2', '--url', self.server.url)
         self.assertEqual((len(done.stdout.splitlines()), done.stderr), (3, 'cxrd jobs: these are the newest 2; --limit shows more\n'))
-        for bad, says in ((('--status', 'ended'), "no job state 'ended'"), (('--type', 'x'), "no job type 'x'")):
+        for bad, says in ((('--status', 'ended'), "no job state 'ended', only queued, running, succeeded, failed, cancelled, interrupted"),
+                          (('--type', 'x'), "no job type 'x', only train, fetch, predict and validate")):
             done = program.run('jobs', *bad, '--url', self.server.url)
             self.assertEqual((done.returncode, done.stdout), (1, ''))
             self.assertIn(says, done.stderr)

@@ -168,7 +168,7 @@ class Files(Case):
         film = os.path.join(program.new_folder(), 'x.png')
         with open(film, 'wb') as file:
             file.write(picture.noise(1))
-        self.assertIn('401', program.run('predict', '--url', server.url, film).stderr)
+        self.assertIn('needs a key: Authorization: Bearer KEY; CXRD_KEY holds the key', program.run('predict', '--url', server.url, film).stderr)
         self.assertIn('no model', program.run('predict', '--url', server.url, film, env={'CXRD_KEY': PREDICT}).stderr)
         self.assertEqual(program.run('health', server.url, env={'CXRD_KEY': PREDICT}).returncode, 0)
 
