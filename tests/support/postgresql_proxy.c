@@ -98,6 +98,8 @@ static bool act(struct pair *p)
     atomic_store(&armed, false);
     if (atomic_load(&what) == PROXY_STOP)
         kill(atomic_load(&process), SIGSTOP);
+    if (atomic_load(&what) == PROXY_KILL)
+        kill(atomic_load(&process), SIGKILL);
     atomic_store(&refuses, atomic_load(&what) == PROXY_GONE);
     atomic_store(&acted, true);
     if (atomic_load(&what) == PROXY_STOP)
@@ -232,6 +234,6 @@ int proxy_disarm(void)
     return proxy_acted() ? -1 : atomic_load(&passed);
 }
 
-void proxy_stop_process(pid_t pid) { atomic_store(&process, pid); }
+void proxy_process(pid_t pid) { atomic_store(&process, pid); }
 
 void proxy_back(void) { atomic_store(&refuses, false); }

@@ -10,7 +10,8 @@ enum proxy_act {
     PROXY_CUT,  /* both sides are cut: the rest never comes to the server */
     PROXY_LATE, /* the client is cut, and the rest of what it had sent comes to the server later */
     PROXY_GONE, /* the same, and whoever connects is cut at once, until proxy_back() */
-    PROXY_STOP, /* the client's process is stopped, see proxy_stop_process() */
+    PROXY_STOP, /* the client's process is stopped, see proxy_process() */
+    PROXY_KILL, /* it is killed, and what it had not sent on yet never comes to the server */
 };
 
 /* Listens in `folder` as a server at port 5432 does, and connects to the one in `server_folder`. */
@@ -21,7 +22,7 @@ void proxy_end(void);
 void proxy_arm(enum proxy_act act, int after);
 bool proxy_acted(void);
 int proxy_disarm(void); /* how many messages have passed since it was armed; -1: it was done */
-void proxy_stop_process(pid_t pid);
+void proxy_process(pid_t pid); /* whom to stop or kill */
 void proxy_back(void);
 
 #endif

@@ -4,7 +4,7 @@
  *     tests/support/postgresql build/release/tests/test_store_faults
  */
 #include "cxrd/store_replicas.h"
-#include "postgresql_proxy.h"
+#include "far_store.h"
 #include "sentence.h"
 #include "store_case.h"
 #include "support.h"
@@ -18,65 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static struct store *far; /* the same store, by way of the proxy */
-static char *proxy_folder, far_path[4200];
-
-/* Our server's address has "?host=FOLDER&…". */
-static void find_server(char ret_folder[200], const char **ret_rest)
-{
-    const char *at = strstr(store_path, "host=");
-    size_t n;
-
-    cr_assert_not_null(at);
-    n = strcspn(at + 5, "&");
-    snprintf(ret_folder, 200, "%.*s", (int)n, at + 5);
-    *ret_rest = at + 5 + n;
-}
-
-static void far_open(void)
-{
-    struct error err = { 0 };
-
-    cr_assert_eq(store_open(far_path, &far, &err), ST_OK, "%s (%s)", err.text, err.inner);
-}
-
-static void far_begin(void)
-{
-    char server_folder[200];
-    const char *rest;
-
-    store_case_begin();
-    if (store_is_file())
-        return;
-    find_server(server_folder, &rest);
-    proxy_folder = scratch_folder();
-    proxy_begin(server_folder, proxy_folder);
-    snprintf(far_path, sizeof far_path, "postgresql:///postgres?host=%s%s", proxy_folder, rest);
-    far_open();
-}
-
-static void far_end(void)
-{
-    if (!store_is_file()) {
-        store_close(far);
-        far = NULL;
-        proxy_end();
-        scratch_remove(proxy_folder);
-    }
-    store_case_end();
-}
-
 TestSuite(faults, .init = far_begin, .fini = far_end);
-
-static void needs_server(void)
-{
-    if (store_is_file())
-        cr_skip_test("this is about a PostgreSQL server");
-}
-
-static int number(const char *sql) { return (int)strtol(asked(sql), NULL, 10); }
-
-static void lease_ran_out(void) { changed("UPDATE leases SET until = 1"); }
 
 /* ---- each operation, and how one sees from outside that it was done ---- */
 
@@ -353,7 +295,7 @@ static void check_stopped(int after)
     if (pid == 0)
         runner_process(go[0], said[1]);
     answer_of(said[0]); /* it has opened its store */
-    proxy_stop_process(pid);
+    proxy_process(pid);
     proxy_arm(PROXY_STOP, after);
     cr_assert_eq(write(go[1], "w", 1), 1);
     while (!proxy_acted())
@@ -382,8 +324,7 @@ Test(faults, a_runner_that_was_stopped_for_longer_than_its_lease_changes_nothing
     needs_server();
     messages = check_told(&OPERATIONS[TELL], PROXY_CUT,
                           NEVER); /* with those that prepare, as the runner's first write */
-    store_close(far);             /* which the runner's process would share */
-    far = NULL;
+    far_close();                  /* which the runner's process would share */
     for (int after = 0; after < messages; after += 7)
         check_stopped(after);
     check_stopped(messages - 1);
