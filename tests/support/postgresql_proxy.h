@@ -21,7 +21,7 @@ void proxy_end(void);
 /* Once, when `after` more messages have passed: 0: before the next one. */
 void proxy_arm(enum proxy_act act, int after);
 bool proxy_acted(void);
-int proxy_disarm(void); /* how many messages have passed since it was armed; -1: it was done */
+int proxy_disarm(void);        /* how many messages have passed since it was armed; -1: it was done */
 void proxy_process(pid_t pid); /* whom to stop or kill */
 void proxy_back(void);
 
