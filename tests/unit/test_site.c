@@ -373,6 +373,7 @@ Test(site, a_finding_may_have_a_point_of_its_own)
                         "at", json_real(1.5));
     cr_assert_eq(site_profile_parse(d, &TWO, sha256, &read, &err), ST_INVALID);
     json_decref(d);
+    scratch_remove(folder);
 }
 
 Test(site, a_document_reads_back_and_its_canonical_bytes_stay)
