@@ -34,7 +34,7 @@ static void *work(void *arg)
     json_t *config;
 
     for (;;) {
-        w->status = store_job_begin(w->store, &claim, type, &config, &w->err);
+        w->status = store_job_begin(w->store, NULL, &claim, type, &config, &w->err);
         if (w->status != ST_OK)
             return NULL;
         json_decref(config);

@@ -78,11 +78,24 @@ MUST_USE enum status store_job_add(struct store *s, const struct new_job *job, c
 MUST_USE enum status store_job_repeated(struct store *s, const struct new_job *job, char ret_id[ID_SIZE],
                                         struct error *err);
 
+/* The jobs that a server can do.
+ *   datasets  the names of data sets that it has, each with a "/" before and behind it: "/a/b/"; "": none
+ *   fetches   it gets data sets from elsewhere, so a job that does need not be on one of them */
+struct able {
+    const char *datasets;
+    bool fetches;
+};
+
 /* The oldest job that is queued, or that runs with a lease which has run out, becomes the caller's, and running. One whose
  * configuration cannot be read any more fails with a reason, and the next is taken. Errors: ST_NOTFOUND (no job waits), ST_IO.
+ *   able        others wait; NULL: all can be done
  *   ret_config  a new reference */
-MUST_USE enum status store_job_begin(struct store *s, struct claim *ret, char ret_type[JOB_TYPE_SIZE],
-                                     json_t **ret_config, struct error *err);
+MUST_USE enum status store_job_begin(struct store *s, const struct able *able, struct claim *ret,
+                                     char ret_type[JOB_TYPE_SIZE], json_t **ret_config, struct error *err);
+
+/* In how many milliseconds the first lease of a job ends that could be claimed then; 0: it has ended; -1: none is held. Errors: ST_IO. */
+MUST_USE enum status store_job_due(struct store *s, const struct able *able, int64_t *ret_ms,
+                                   struct error *err);
 
 /* The job goes on: it is the claim's for another LEASE_S seconds. Errors: ST_CONFLICT (it no longer is), ST_IO. */
 MUST_USE enum status store_job_renew(struct store *s, const struct claim *c, enum asked *ret_asked,

@@ -6,10 +6,13 @@
 #include "cxrd/thread.h"
 
 #include <malloc.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { LOOK_S = 2 }; /* for jobs that others have queued, where nothing says so */
+static const double AFTER_S = 0.02,
+                    LEAST_S = 0.05; /* from the end of a lease to the claim; between two looks */
 
 /* ---- one job ---- */
 
@@ -142,6 +145,37 @@ static void job_run(struct runner *r, const char *id, const char *type, const js
 
 /* ---- the thread ---- */
 
+/* How long to wait for a job of others: until the first of their leases ends, so that a job whose server died waits no longer than its
+ * lease. One that is renewed until then ends later, and is asked for again. */
+static double pause_for(struct runner *r, const struct able *able)
+{
+    struct error err;
+    int64_t ms = -1;
+
+    if (store_job_due(r->store, able, &ms, &err) != ST_OK || ms < 0)
+        return LOOK_S;
+    return fmin(fmax((double)ms / 1e3 + AFTER_S, LEAST_S), LOOK_S);
+}
+
+/* With the lock held: claim a job that this server can do. */
+static enum status claim_next(struct runner *r, struct claim *ret, char type[JOB_TYPE_SIZE],
+                              json_t **ret_config, double *ret_pause, struct error *err)
+{
+    const bool shared = store_is_shared(r->store);
+    struct buf names = BUF_INIT(DATASETS_MOST);
+    struct able able = { "", outgoing_enabled(r->options.outgoing, OUTGOING_DATA) && r->options.datasets };
+    enum status st = shared ? datasets_here(r->options.datasets, &names, err) : ST_OK;
+
+    if (st == ST_OK) {
+        able.datasets = names.len > 0 ? names.data : "";
+        st = store_job_begin(r->store, shared ? &able : NULL, ret, type, ret_config, err);
+    }
+    if (st == ST_NOTFOUND && shared) /* others queue jobs too, and lose them */
+        *ret_pause = pause_for(r, &able);
+    buf_release(&names);
+    return st;
+}
+
 /* Wait for a job to run; false at shutdown. */
 static bool next_job(struct runner *r, struct claim *ret, char type[JOB_TYPE_SIZE], json_t **ret_config)
 {
@@ -151,24 +185,22 @@ static bool next_job(struct runner *r, struct claim *ret, char type[JOB_TYPE_SIZ
 
     pthread_mutex_lock(&r->lock);
     while (!r->shutdown && !found) {
+        double pause = 1; /* what could not be written may be written by then */
         enum status st = ST_IO;
 
         asked = clock_seconds();
         if (unwritten_retry(r))
-            st = store_job_begin(r->store, ret, type, ret_config, &err);
+            st = claim_next(r, ret, type, ret_config, &pause, &err);
         else
             error_set(&err, st, "a job's end is not written yet");
         found = st == ST_OK;
         if (!found && st != ST_NOTFOUND && !told)
             log_error(LOG_ERROR, "cannot take a job from the queue, but will try again", &err);
         told = st != ST_NOTFOUND;
-        if (st == ST_NOTFOUND && store_is_shared(r->store)) /* others queue jobs too, and lose them */
-            condition_wait(&r->wake, &r->lock, clock_seconds() + LOOK_S);
-        else if (st == ST_NOTFOUND)
+        if (st == ST_NOTFOUND && !store_is_shared(r->store))
             pthread_cond_wait(&r->wake, &r->lock);
         else if (!found)
-            condition_wait(&r->wake, &r->lock,
-                           clock_seconds() + 1); /* what could not be written may be written by then */
+            condition_wait(&r->wake, &r->lock, clock_seconds() + pause);
     }
     if (found)
         job_begin(r, ret, type, asked);

@@ -5,6 +5,7 @@
 #ifndef JOBS_WORKER_H
 #define JOBS_WORKER_H
 
+#include "cxrd/buf.h"
 #include "cxrd/clock.h"
 #include "cxrd/runner.h"
 #include "progress.h"
@@ -151,6 +152,10 @@ enum { LEASE_TRUST_S = LEASE_S - 3 };
 /* Start `keeper`, and let it end. Errors: ST_IO. */
 MUST_USE enum status lease_keeper_start(struct runner *r, struct error *err);
 void lease_keeper_end(struct runner *r);
+
+/* The names of the data sets below a folder, as struct able has them; NULL: there are none. Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
+enum { DATASETS_MOST = 1 << 20 };
+MUST_USE enum status datasets_here(const char *folder, struct buf *ret, struct error *err);
 
 /* ---- entering the queue ---- */
 

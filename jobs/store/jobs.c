@@ -157,11 +157,11 @@ enum status store_write_state(struct store *s, const char *id, enum job_state to
 
 /* A job that was claimed just now.
  *   ret_config  NULL: it cannot be read, so that the job cannot be run */
-static enum status claimed_job(struct store *s, struct claim *ret, char ret_type[JOB_TYPE_SIZE],
-                               json_t **ret_config, struct error *err)
+static enum status claimed_job(struct store *s, const struct able *able, struct claim *ret,
+                               char ret_type[JOB_TYPE_SIZE], json_t **ret_config, struct error *err)
 {
     struct statement *stmt;
-    enum status st = store_claim_next(s, &stmt, err);
+    enum status st = store_claim_next(s, able, &stmt, err);
     const char *id = st == ST_OK ? store_column(stmt, 2) : NULL, *type = id ? store_column(stmt, 3) : NULL;
 
     *ret_config = type ? store_json(stmt, 4) : NULL;
@@ -199,18 +199,18 @@ static enum status fail_unreadable(struct store *s, const char *id, struct error
 }
 
 /* Inside a transaction: the next job that can be run, or that fails as it cannot. */
-static enum status begin_next(struct store *s, struct claim *ret, char ret_type[JOB_TYPE_SIZE],
-                              json_t **ret_config, struct error *err)
+static enum status begin_next(struct store *s, const struct able *able, struct claim *ret,
+                              char ret_type[JOB_TYPE_SIZE], json_t **ret_config, struct error *err)
 {
-    const enum status st = claimed_job(s, ret, ret_type, ret_config, err);
+    const enum status st = claimed_job(s, able, ret, ret_type, ret_config, err);
 
     if (st != ST_OK)
         return st;
     return *ret_config ? store_write_state(s, ret->job, JOB_RUNNING, err) : fail_unreadable(s, ret->job, err);
 }
 
-enum status store_job_begin(struct store *s, struct claim *ret, char ret_type[JOB_TYPE_SIZE],
-                            json_t **ret_config, struct error *err)
+enum status store_job_begin(struct store *s, const struct able *able, struct claim *ret,
+                            char ret_type[JOB_TYPE_SIZE], json_t **ret_config, struct error *err)
 {
     struct claim claim = { .token = 0 };
     json_t *config = NULL;
@@ -220,7 +220,7 @@ enum status store_job_begin(struct store *s, struct claim *ret, char ret_type[JO
         st = store_begin(s, err);
         if (st != ST_OK)
             return st;
-        st = store_end(s, begin_next(s, &claim, ret_type, &config, err), err);
+        st = store_end(s, begin_next(s, able, &claim, ret_type, &config, err), err);
         if (st == ST_OK && !config)
             log_event(
                 LOG_ERROR, "job cannot be run",

@@ -10,21 +10,55 @@
  * within a transaction leaves nothing of that. Times are the database's: no two machines' clocks are compared. */
 #include "parts.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+/* A row whose id cannot be a job's name is passed over: it could not be found again by it. */
 #define NAMED " AND CAST(id AS TEXT) = id AND substr(id, 1, length(id)) = id AND length(id) < %d"
 
-enum status store_claim_next(struct store *s, struct statement **ret_row, struct error *err)
+/* Of a data set that is among $2, of none, or one that gets a data set where $3 is 1; $2 is NULL: any. */
+#define DATASET "(SELECT dataset FROM captions WHERE captions.job = jobs.seq)"
+#define CAN_BE_DONE                                                                  \
+    " AND ($2 IS NULL OR CASE WHEN type = '" JOB_FETCH "' THEN $3 = 1 WHEN " DATASET \
+    " IS NULL THEN 1 = 1 ELSE replace($2, '/' || " DATASET " || '/', '') <> $2 END)"
+
+static const char *datasets_of(const struct able *able) { return able ? able->datasets : NULL; }
+
+static int64_t fetches_of(const struct able *able) { return able && able->fetches; }
+
+enum status store_job_due(struct store *s, const struct able *able, int64_t *ret_ms, struct error *err)
+{
+    static const char SQL[] =
+        "SELECT min(coalesce(leases.until, 0)) - %s FROM jobs LEFT JOIN leases ON leases.job = seq"
+        " WHERE state = 'running'" NAMED CAN_BE_DONE;
+    struct cells cells = CELLS_INIT;
+    const char *left;
+    char sql[1600];
+    enum status st;
+
+    snprintf(sql, sizeof sql, SQL, s->db->engine->now_ms, ID_SIZE);
+    /* $1 is the claim's, whose conditions these are */
+    st = store_query(s, &cells, err, sql, "tti", NULL, datasets_of(able), fetches_of(able));
+    left = st == ST_OK && cells.n_rows > 0 ? cells_text(&cells, 0, 0) : NULL;
+    *ret_ms = left ? strtoll(left, NULL, 10) : -1;
+    if (left && *ret_ms < 0)
+        *ret_ms = 0;
+    cells_release(&cells);
+    return st;
+}
+
+enum status store_claim_next(struct store *s, const struct able *able, struct statement **ret_row,
+                             struct error *err)
 {
     /* The oldest that waits, or whose runner has not said in time that it goes on. Each of the two is the first of an index, however many
-     * wait. A row whose id cannot be a job's name is passed over: it could not be found again by it. */
+     * wait. */
     static const char SQL[] =
         "INSERT INTO leases(job, token, holder, until) SELECT seq, 1, $1, %s + %d FROM ("
-        "SELECT seq FROM (SELECT seq FROM jobs WHERE state = 'queued'" NAMED
+        "SELECT seq FROM (SELECT seq FROM jobs WHERE state = 'queued'" NAMED CAN_BE_DONE
         " ORDER BY seq LIMIT 1) AS waiting"
         " UNION ALL "
         "SELECT seq FROM (SELECT seq FROM jobs LEFT JOIN leases ON leases.job = seq WHERE state = 'running'"
-        " AND coalesce(leases.until, 0) < %s" NAMED " ORDER BY seq LIMIT 1) AS left_behind"
+        " AND coalesce(leases.until, 0) < %s" NAMED CAN_BE_DONE " ORDER BY seq LIMIT 1) AS left_behind"
         ") AS next WHERE seq > 0 ORDER BY seq LIMIT 1 ON CONFLICT(job) DO UPDATE SET token = leases.token + "
         "1,"
         " holder = excluded.holder, until = excluded.until,"
@@ -33,10 +67,10 @@ enum status store_claim_next(struct store *s, struct statement **ret_row, struct
         " (SELECT id FROM jobs WHERE seq = leases.job), (SELECT type FROM jobs WHERE seq = leases.job),"
         " (SELECT config FROM jobs WHERE seq = leases.job)";
     const char *now = s->db->engine->now_ms;
-    char sql[1600];
+    char sql[2600];
 
     snprintf(sql, sizeof sql, SQL, now, LEASE_S * 1000, ID_SIZE, now, ID_SIZE);
-    *ret_row = store_prepare(s, err, sql, "t", s->holder);
+    *ret_row = store_prepare(s, err, sql, "tti", s->holder, datasets_of(able), fetches_of(able));
     return store_row(s, *ret_row, err);
 }
 

@@ -135,7 +135,8 @@ MUST_USE enum status store_job_state(struct store *s, const char *id, enum job_s
 
 /* The next job that may be claimed is claimed: the claim's token, what was asked, the job's id, type and config. The caller calls store_done(), also
  * after a failure. Errors: ST_NOTFOUND (no job waits), ST_IO. */
-MUST_USE enum status store_claim_next(struct store *s, struct statement **ret_row, struct error *err);
+MUST_USE enum status store_claim_next(struct store *s, const struct able *able, struct statement **ret_row,
+                                      struct error *err);
 
 /* Whether that claim may write to its job, to the end of the transaction.
  *   ret_state  of the job, also with ST_CONFLICT

@@ -11,8 +11,8 @@ from support.events import Stream, milestones
 # More of it than fits between two looks, and little of each.
 TRAINING = {'dataset': 'tiny', 'image_size': dataset.SIZE, 'epochs': 4, 'steps_per_epoch': 6, 'batch_size': 8, 'patience': 0,
             'learning_rate': 0.003}
-LONGER = {**TRAINING, 'epochs': 8, 'steps_per_epoch': 12}  # it has not ended when somebody has seen its first epoch and kills the server
-LEASE_SECONDS = 15
+
+LONGER = {**TRAINING, 'epochs': 8}
 
 WHY_NOT = postgresql.why_not() if program.BINARY else None
 
@@ -85,12 +85,27 @@ class Replicas(Case):
             self.assertEqual([reply.status for reply in replies], [200] * 3, target)
             self.assertEqual(len({reply.body for reply in replies}), 1, target)
 
+    def owner_of(self, servers):
+        """The server that has the last claim of a job."""
+        address = self.cluster.sql('SELECT address FROM leases JOIN replicas ON id = holder ORDER BY job DESC LIMIT 1', self._testMethodName[:63])
+        return next((server for server in servers if server.url.partition('://')[2] == address), None)
+
+    def stopped_in_a_job(self, servers):
+        """A job, and the server that runs it, which has stopped after its first epoch and before its end."""
+        for _ in range(8):
+            job = submit(servers[0], LONGER)
+            program.poll(lambda j=job: len(job_of(servers[0], j)['epochs']) > 0, 'an epoch has ended')
+            owner = self.owner_of(servers)
+            owner.terminate(signal.SIGSTOP)
+            if job_of(next(s for s in servers if s is not owner), job)['state'] == 'running':
+                return job, owner
+            owner.terminate(signal.SIGCONT)
+        raise AssertionError('each of them had ended before its server stopped')
+
     def test_takeover_of_a_job_whose_server_is_killed_ends_with_the_same_weights(self):
         golden = self.alone(LONGER)
         servers = [self.serve() for _ in range(2)]
-        job = submit(servers[0], {**LONGER, 'webhook': None})
-        owner = program.poll(lambda: next((s for s in servers if len(job_of(s, job)['epochs']) >= 1 and
-                                           job_of(s, job).get('current')), None), 'an epoch has ended')
+        job, owner = self.stopped_in_a_job(servers)
         other = next(s for s in servers if s is not owner)
         owner.kill()
         with Stream(other.address, job) as stream:
@@ -123,6 +138,14 @@ class Replicas(Case):
         job = submit(second, TRAINING)
         record = wait_state(second, job, 'failed', 'interrupted')
         self.assertIn("'patients.key' in the state folder", record['error'])
+
+    def test_a_server_without_the_data_set_of_a_job_leaves_it_to_others(self):
+        idle = program.Server('--store', self.store, datasets=program.new_folder('no-datasets'))
+        self.addCleanup(idle.stop)
+        able = self.serve()
+        jobs = [submit(able, {**TRAINING, 'epochs': 1, 'seed': i}) for i in range(3)]
+        for job in jobs:
+            wait_state(idle, job, 'succeeded')
 
     def test_a_model_of_one_is_served_by_another(self):
         first, second = self.serve(), self.serve()

@@ -78,7 +78,7 @@ struct claim job_begun(void)
     struct error err = { 0 };
 
     cr_assert_eq(store_job_add(store, &job, claim.job, &err), ST_OK, "%s", err.text);
-    cr_assert_eq(store_job_begin(store, &claim, (char[JOB_TYPE_SIZE]){ 0 }, &taken, &err), ST_OK, "%s",
+    cr_assert_eq(store_job_begin(store, NULL, &claim, (char[JOB_TYPE_SIZE]){ 0 }, &taken, &err), ST_OK, "%s",
                  err.text);
     json_decref(taken);
     json_decref(config);

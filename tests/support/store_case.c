@@ -222,7 +222,7 @@ struct id begun_in(struct store *s)
     struct claim claim = { .token = 0 };
     json_t *config = NULL;
     struct error err = { 0 };
-    const enum status st = store_job_begin(s, &claim, (char[JOB_TYPE_SIZE]){ 0 }, &config, &err);
+    const enum status st = store_job_begin(s, NULL, &claim, (char[JOB_TYPE_SIZE]){ 0 }, &config, &err);
 
     cr_assert(st == ST_OK || st == ST_NOTFOUND, "%s", err.text);
     cr_assert_eq(st == ST_OK, config != NULL);

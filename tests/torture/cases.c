@@ -281,7 +281,7 @@ static enum status use_store(struct store *store, struct error *err)
     enum status st = config ? store_job_add(store, &new, id, err) : error_nomem(err);
 
     if (st == ST_OK)
-        st = store_job_begin(store, &begun, (char[JOB_TYPE_SIZE]){ 0 }, &taken, err);
+        st = store_job_begin(store, NULL, &begun, (char[JOB_TYPE_SIZE]){ 0 }, &taken, err);
     if (st == ST_OK)
         st = store_job_move(store, &begun, JOB_SUCCEEDED, NULL, err);
     if (st == ST_OK)

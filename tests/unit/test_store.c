@@ -32,7 +32,7 @@ Test(jobs, begin_with_the_configuration_they_were_sent_with)
     json_t *config = NULL;
     struct error err = { 0 };
 
-    cr_assert_eq(store_job_begin(store, &got, (char[JOB_TYPE_SIZE]){ 0 }, &config, &err), ST_OK, "%s",
+    cr_assert_eq(store_job_begin(store, NULL, &got, (char[JOB_TYPE_SIZE]){ 0 }, &config, &err), ST_OK, "%s",
                  err.text);
     cr_assert_str_eq(got.job, id.text);
     cr_assert_eq(json_integer_value(json_object_get(config, "epochs")), 3);
@@ -310,7 +310,7 @@ static void *work(void *arg)
         int64_t next;
 
         failures += add("{\"epochs\":1}", NULL, "00", 1000, &id, &err) != ST_OK;
-        if (store_job_begin(store, &running, (char[JOB_TYPE_SIZE]){ 0 }, &json, &err) == ST_OK) {
+        if (store_job_begin(store, NULL, &running, (char[JOB_TYPE_SIZE]){ 0 }, &json, &err) == ST_OK) {
             json_decref(json);
             begun_jobs++;
             failures += store_job_record(store, &running, record, &err) != ST_OK;

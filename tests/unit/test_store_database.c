@@ -240,8 +240,8 @@ Test(database, whose_tables_are_gone_fails_every_call_with_a_sentence)
     changed("DROP TABLE leases; DROP TABLE jobs; DROP TABLE models; DROP TABLE settings");
     check_refusal("add", add("{}", NULL, "00", 9, &got, &err), ST_IO, &err, "no such table");
     check_refusal("add with a key", add("{}", "key", "00", 9, &got, &err), ST_IO, &err, "no such table");
-    check_refusal("begin", store_job_begin(store, &claim, (char[JOB_TYPE_SIZE]){ 0 }, &json, &err), ST_IO,
-                  &err, "no such table");
+    check_refusal("begin", store_job_begin(store, NULL, &claim, (char[JOB_TYPE_SIZE]){ 0 }, &json, &err),
+                  ST_IO, &err, "no such table");
     check_refusal("move", move(id, JOB_RUNNING, &err), ST_IO, &err, "no such table");
     check_refusal("record", store_job_record(store, &claim, object, &err), ST_IO, &err, "no such table");
     check_refusal("get", store_job_get(store, id.text, &json, &err), ST_IO, &err, "no such table");

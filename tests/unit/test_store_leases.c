@@ -273,3 +273,74 @@ Test(leases, keep_a_job_that_runs_elsewhere_from_being_deleted)
     begun();
     check_refusal("delete", store_job_delete(other, id.text, &err), ST_CONFLICT, &err, "running");
 }
+
+/* ---- which jobs, and when ---- */
+
+static struct id added_on(const char *type, const char *dataset)
+{
+    json_t *config = json_object();
+    const struct new_job job = {
+        .type = type, .config = config, .request_sha256 = "00", .max_queued = 10, .dataset = dataset
+    };
+    struct id id = { "" };
+    struct error err = { 0 };
+
+    cr_assert_eq(store_job_add(store, &job, id.text, &err), ST_OK, "%s", err.text);
+    json_decref(config);
+    return id;
+}
+
+static void check_next(const struct able *able, struct id expected)
+{
+    struct claim claim = { .job = "" };
+    json_t *config = NULL;
+    struct error err = { 0 };
+    const enum status st = store_job_begin(other, able, &claim, (char[JOB_TYPE_SIZE]){ 0 }, &config, &err);
+
+    cr_assert_eq(st, expected.text[0] ? ST_OK : ST_NOTFOUND, "%s", err.text);
+    cr_assert_str_eq(claim.job, expected.text);
+    json_decref(config);
+}
+
+Test(leases, are_of_jobs_on_data_sets_that_are_here)
+{
+    const struct id a = added_on("train", "a"), ab = added_on("validate", "ab"), b = added_on(JOB_FETCH, "b"),
+                    none = added_on("train", NULL), nobody = { "" };
+
+    check_next(&(struct able){ "", false }, none);
+    check_next(&(struct able){ "", false }, nobody);
+    check_next(&(struct able){ "/b/", false }, nobody); /* it fetches nothing */
+    check_next(&(struct able){ "/ab/b/", false }, ab);
+    check_next(&(struct able){ "/ab/b/", true }, b);
+    check_next(NULL, a);
+    lease_ran_out(a);
+    check_next(&(struct able){ "/b/", true }, nobody);
+    check_next(&(struct able){ "/b/a/", false }, a);
+}
+
+static int64_t due(const struct able *able)
+{
+    struct error err = { 0 };
+    int64_t ms = 0;
+
+    cr_assert_eq(store_job_due(store, able, &ms, &err), ST_OK, "%s", err.text);
+    return ms;
+}
+
+Test(leases, tell_when_the_first_of_them_ends)
+{
+    const struct able here = { "/a/", false }, elsewhere = { "/b/", false };
+    const struct id a = added_on("train", "a");
+
+    cr_assert_eq(due(&here), -1, "nobody runs it");
+    begun();
+    cr_assert_gt(due(&here), 0);
+    cr_assert_leq(due(&here), LEASE_S * 1000);
+    cr_assert_eq(due(&elsewhere), -1, "it is nothing to wait for");
+    added_on("train", "a");
+    begun();
+    changed("UPDATE leases SET until = until - 14000 WHERE job = (SELECT min(job) FROM leases)");
+    cr_assert_leq(due(&here), 1000);
+    lease_ran_out(a);
+    cr_assert_eq(due(&here), 0);
+}

@@ -45,8 +45,8 @@ static const char *job_in(enum job_state to)
 
     cr_assert_eq(store_job_add(store, &job, id, &err), ST_OK, "%s", err.text);
     if (to != JOB_QUEUED && to != JOB_CANCELLED) {
-        cr_assert_eq(store_job_begin(store, &claim, (char[JOB_TYPE_SIZE]){ 0 }, &unused, &err), ST_OK, "%s",
-                     err.text);
+        cr_assert_eq(store_job_begin(store, NULL, &claim, (char[JOB_TYPE_SIZE]){ 0 }, &unused, &err), ST_OK,
+                     "%s", err.text);
         cr_assert_eq(store_job_move(store, &claim, to, NULL, &err), ST_OK, "%s", err.text);
     } else if (to == JOB_CANCELLED) {
         claim = unclaimed(id);
