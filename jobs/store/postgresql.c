@@ -28,7 +28,7 @@
 #include <time.h>
 
 #define WRITER_MS "2000"
-enum { STATEMENT_S = 15, ANSWER_S = STATEMENT_S + 2, OUTCOME_S = 6 };
+enum { STATEMENT_S = 15, ANSWER_S = STATEMENT_S + 2, SETTLE_S = 5, OUTCOME_S = 6 };
 enum { TYPE_BYTEA = 17, TYPE_INT8 = 20, TYPE_TEXT = 25 };
 enum { MOST_SENT = 64 };
 
@@ -118,16 +118,40 @@ static bool went_well(const PGresult *result)
 
 static void say_nothing(void *arg, const char *message) { (void)arg, (void)message; }
 
-/* Any number of statements without parameters in one text, outside of flights. */
-static enum status run_text(struct server_database *d, const char *sql, struct error *err)
+/* Until there is something to take; a server that says nothing for so long is given up. */
+static void wait_for(struct server_database *d, int seconds)
+{
+    const double deadline = clock_seconds() + seconds;
+
+    while (!is_lost(d) && PQisBusy(d->connection)) {
+        const int unsent = PQflush(d->connection);
+        struct pollfd at = { .fd = PQsocket(d->connection),
+                             .events = unsent > 0 ? POLLIN | POLLOUT : POLLIN };
+        const double left = deadline - clock_seconds();
+        const int ready = left > 0 ? poll(&at, 1, (int)(left * 1000) + 1) : 0;
+
+        if (unsent < 0 || ready == 0 || (ready < 0 && errno != EINTR))
+            shutdown(at.fd, SHUT_RDWR); /* so that it is found lost */
+        PQconsumeInput(d->connection);
+    }
+}
+
+/* Any number of statements without parameters in one text, outside of flights. No call of libpq waits for the server by itself: a connection
+ * whose other end is gone without a word would hold the thread for ever. */
+static enum status run_text(struct server_database *d, const char *sql, int seconds, struct error *err)
 {
     PGresult *result;
     enum status st;
 
     PQexitPipelineMode(d->connection);
-    result = PQexec(d->connection, sql);
-    st = went_well(result) ? ST_OK : fail(d, "write", err);
-    PQclear(result);
+    st = PQsendQuery(d->connection, sql) ? ST_OK : fail(d, "write", err);
+    while (wait_for(d, seconds), (result = PQgetResult(d->connection))) {
+        if (st == ST_OK && !went_well(result))
+            st = fail(d, "write", err);
+        PQclear(result);
+    }
+    if (st == ST_OK && is_lost(d))
+        st = fail(d, "write", err);
     PQenterPipelineMode(d->connection);
     return st;
 }
@@ -152,7 +176,7 @@ static enum status settle(struct server_database *d, struct error *err)
              "SET synchronous_commit = on; SET client_encoding = 'UTF8'; SET lock_timeout = 10000;"
              "SET statement_timeout = '%ds'; SET idle_in_transaction_session_timeout = " WRITER_MS,
              STATEMENT_S);
-    st = run_text(d, sql, err);
+    st = run_text(d, sql, SETTLE_S, err);
     d->given_up = st != ST_OK;
     return st;
 }
@@ -267,33 +291,15 @@ static bool send_off(struct server_database *d, const char *sql, const struct va
     return sent;
 }
 
-/* Until there is something to take; a server that says nothing for so long is given up. */
-static void wait_for(struct server_database *d)
-{
-    const double deadline = clock_seconds() + ANSWER_S;
-
-    while (!is_lost(d) && PQisBusy(d->connection)) {
-        const int unsent = PQflush(d->connection);
-        struct pollfd at = { .fd = PQsocket(d->connection),
-                             .events = unsent > 0 ? POLLIN | POLLOUT : POLLIN };
-        const double left = deadline - clock_seconds();
-        const int ready = left > 0 ? poll(&at, 1, (int)(left * 1000) + 1) : 0;
-
-        if (unsent < 0 || ready == 0 || (ready < 0 && errno != EINTR))
-            shutdown(at.fd, SHUT_RDWR); /* so that it is found lost */
-        PQconsumeInput(d->connection);
-    }
-}
-
 /* The answer to one message; NULL: the connection was lost before. */
 static PGresult *answer(struct server_database *d)
 {
     PGresult *result, *more;
 
-    wait_for(d);
+    wait_for(d, ANSWER_S);
     result = PQgetResult(d->connection);
     while (result) {
-        wait_for(d);
+        wait_for(d, ANSWER_S);
         more = PQgetResult(d->connection);
         if (!more)
             break;
@@ -335,7 +341,7 @@ static enum status land(struct server_database *d, struct error *err)
         PQpipelineSync(d->connection); /* a connection that is lost by now is found to be */
         for (size_t i = 0; i < d->n_sent; i++)
             take(d, &d->sent[i], answer(d));
-        wait_for(d);
+        wait_for(d, ANSWER_S);
         PQclear(PQgetResult(d->connection)); /* the flight's end */
         d->n_sent = 0;
     }
@@ -446,7 +452,7 @@ static enum status run(struct database *db, const char *sql, struct error *err)
     if (st != ST_OK)
         return st;
     d->broken = (struct error){ .code = ST_OK };
-    run_text(d, sql, &d->broken);
+    run_text(d, sql, ANSWER_S, &d->broken);
     return broken(d, err);
 }
 

@@ -21,7 +21,7 @@ enum { LATE_MS = 100, MOST = 1 << 20 };
 static pthread_t thread;
 static int listener = -1;
 static struct sockaddr_un server_at;
-static atomic_bool over, refuses, armed, acted;
+static atomic_bool over, refuses, silent, armed, acted;
 static atomic_int passed, n_connections;
 static atomic_int at_message; /* before it acts */
 static _Atomic(enum proxy_act) what;
@@ -101,8 +101,9 @@ static bool act(struct pair *p)
     if (atomic_load(&what) == PROXY_KILL)
         kill(atomic_load(&process), SIGKILL);
     atomic_store(&refuses, atomic_load(&what) == PROXY_GONE);
+    atomic_store(&silent, atomic_load(&what) == PROXY_SILENT);
     atomic_store(&acted, true);
-    if (atomic_load(&what) == PROXY_STOP)
+    if (atomic_load(&what) == PROXY_STOP || atomic_load(&what) == PROXY_SILENT)
         return false;
     if (atomic_load(&what) == PROXY_LATE)
         read_client(p);
@@ -124,6 +125,8 @@ static bool pass_on(struct pair *p)
         if (p->begun && atomic_load(&armed) && atomic_fetch_add(&passed, 1) == atomic_load(&at_message) &&
             act(p))
             return false;
+        if (atomic_load(&silent))
+            return true;
         p->begun = true;
         if (!send_all(p->server, p->bytes, size))
             return false;
@@ -143,6 +146,10 @@ static void serve(struct pair *p)
 
         if (poll(fds, 2, 20) <= 0)
             continue;
+        if (atomic_load(&silent)) {
+            nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+            continue;
+        }
         if (fds[0].revents && (!read_client(p) || !pass_on(p)))
             return;
         if (!fds[1].revents)
@@ -236,4 +243,8 @@ int proxy_disarm(void)
 
 void proxy_process(pid_t pid) { atomic_store(&process, pid); }
 
-void proxy_back(void) { atomic_store(&refuses, false); }
+void proxy_back(void)
+{
+    atomic_store(&refuses, false);
+    atomic_store(&silent, false);
+}

@@ -7,11 +7,12 @@
 #include <sys/types.h>
 
 enum proxy_act {
-    PROXY_CUT,  /* both sides are cut: the rest never comes to the server */
-    PROXY_LATE, /* the client is cut, and the rest of what it had sent comes to the server later */
-    PROXY_GONE, /* the same, and whoever connects is cut at once, until proxy_back() */
-    PROXY_STOP, /* the client's process is stopped, see proxy_process() */
-    PROXY_KILL, /* it is killed, and what it had not sent on yet never comes to the server */
+    PROXY_CUT,    /* both sides are cut: the rest never comes to the server */
+    PROXY_LATE,   /* the client is cut, and the rest of what it had sent comes to the server later */
+    PROXY_GONE,   /* the same, and whoever connects is cut at once, until proxy_back() */
+    PROXY_SILENT, /* nothing goes on, either way, and no connection ends, until proxy_back() */
+    PROXY_STOP,   /* the client's process is stopped, see proxy_process() */
+    PROXY_KILL,   /* it is killed, and what it had not sent on yet never comes to the server */
 };
 
 /* Listens in `folder` as a server at port 5432 does, and connects to the one in `server_folder`. */

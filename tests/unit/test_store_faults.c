@@ -71,7 +71,7 @@ static enum status op_claim(struct error *err)
 {
     struct claim got;
     json_t *config = NULL;
-    const enum status st = store_job_begin(far, &got, (char[JOB_TYPE_SIZE]){ 0 }, &config, err);
+    const enum status st = store_job_begin(far, NULL, &got, (char[JOB_TYPE_SIZE]){ 0 }, &config, err);
 
     json_decref(config);
     return st;
@@ -246,6 +246,21 @@ Test(faults, a_claim_whose_answer_is_lost_runs_out)
     cr_assert_str_eq(begun().text, job.text);
     first = claim_of(job);
     cr_assert_eq(first.token, 2);
+}
+
+/* The server's end of the connection is gone without a word, after it was let in. */
+Test(faults, a_server_that_never_answers_is_given_up, .timeout = 120)
+{
+    struct error err = { 0 };
+
+    needs_server();
+    store_close(far);
+    far = NULL;
+    proxy_arm(PROXY_SILENT, 0);
+    check_refusal("open", store_open(far_path, &far, &err), ST_IO, &err, "cannot be reached");
+    cr_assert(proxy_acted());
+    proxy_back();
+    far_open();
 }
 
 /* ---- a runner is stopped for longer than its lease ---- */
