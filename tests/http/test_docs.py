@@ -346,6 +346,27 @@ class TheManifests(Case):
         uid = re.search(r'useradd --uid (\d+)', read(os.path.join(ROOT, 'docker', 'Dockerfile')))[1]
         self.assertEqual(str(pod['securityContext']['runAsUser']), uid)
 
+    def test_kubernetes_with_several_servers(self):
+        kinds = {document['kind']: document for document in yaml.safe_load_all(read(os.path.join(DOCS, 'kubernetes.scale.yaml')))}
+        deployment = kinds['Deployment']['spec']
+        pod = deployment['template']['spec']
+        container, = pod['containers']
+        labels = deployment['template']['metadata']['labels']
+        self.assertEqual((deployment['replicas'], deployment['strategy']), (3, {'type': 'RollingUpdate', 'rollingUpdate': {'maxUnavailable': 0, 'maxSurge': 1}}))
+        for selector in (deployment['selector'], kinds['PodDisruptionBudget']['spec']['selector'], pod['topologySpreadConstraints'][0]['labelSelector']):
+            self.assertEqual(selector, {'matchLabels': labels})
+        self.assertEqual(kinds['Service']['spec']['selector'], labels)
+        self.assertLess(kinds['PodDisruptionBudget']['spec']['minAvailable'], deployment['replicas'])
+        volumes = {volume['name']: volume for volume in pod['volumes']}
+        self.assertEqual({mount['name'] for each in (container, *pod['initContainers']) for mount in each['volumeMounts']}, set(volumes))
+        self.assertEqual(volumes['state'], {'name': 'state', 'emptyDir': {}})  # a volume of one server is no other's
+        self.assertEqual(volumes['datasets']['persistentVolumeClaim']['claimName'], kinds['PersistentVolumeClaim']['metadata']['name'])
+        self.assertLessEqual({variable['name'] for variable in container['env']}, self.variables)
+        self.assertIn('CXRD_STORE', {variable['name'] for variable in container['env'] if 'secretKeyRef' in variable.get('valueFrom', {})})
+        self.assertEqual([container[f'{name}Probe']['httpGet']['path'] for name in ('startup', 'liveness', 'readiness')], ['/livez', '/livez', '/readyz'])
+        self.assertGreater(pod['terminationGracePeriodSeconds'], self.LONGEST_END)
+        self.assertEqual(pod['initContainers'][0]['command'][-1], '/data/state/patients.key')
+
     def test_kustomize(self):
         kustomization = yaml.safe_load(read(os.path.join(DOCS, 'kustomization.yaml')))
         self.assertEqual(kustomization['kind'], 'Kustomization')
@@ -393,6 +414,35 @@ class TheManifests(Case):
     def test_the_unit_waits_for_the_end(self):
         unit = read(os.path.join(ROOT, 'packaging', 'cxrd.service'))
         self.assertGreater(int(re.search(r'^TimeoutStopSec=(\d+)$', unit, re.M)[1]), self.LONGEST_END)
+
+    def test_compose_with_several_servers(self):
+        folder = os.path.join(ROOT, 'docker')
+        compose = yaml.safe_load(read(os.path.join(folder, 'compose.scale.yaml')))
+        services = compose['services']
+        servers = [service for name, service in services.items() if name.startswith('cxrd-')]
+        self.assertEqual((len(servers), set(services) - {'cxrd-1', 'cxrd-2', 'cxrd-3'}), (3, {'database', 'nginx'}))
+        for name, service in services.items():
+            with self.subTest(name):
+                self.assertLessEqual(set(service['networks']), set(compose['networks']))
+                self.assertLessEqual(set(service.get('secrets', [])), set(compose['secrets']))
+                self.assertTrue(service['read_only'])
+                self.assertTrue('user' in service or 'build' in service, 'it would run as root')
+                self.assertEqual(service['cap_drop'], ['ALL'])
+                for source in (re.match(r'(\$\{.*?\}|[^:]+):', volume)[1] for volume in service['volumes']):
+                    if source.startswith('.'):
+                        self.assertTrue(os.path.exists(os.path.join(folder, source)), source)
+                    elif not source.startswith('$'):
+                        self.assertIn(source, compose['volumes'])
+        states = [volume.split(':')[0] for server in servers for volume in server['volumes'] if volume.endswith(':/data/state')]
+        self.assertEqual(len(set(states)), 3, 'a state folder is locked by its server')
+        for server in servers:
+            self.assertLessEqual(set(server['environment']), self.variables)
+            self.assertEqual(server['networks'], {'inside': {'aliases': ['cxrd']}})  # as nginx.conf has it
+            self.assertGreater(int(server['stop_grace_period'].rstrip('s')), self.LONGEST_END)
+            self.assertEqual(server['depends_on'], {'database': {'condition': 'service_healthy'}})
+            said = subprocess.run(['sh', '-n', '-c', server['entrypoint'][2].replace('$$', '$')], capture_output=True, text=True, check=False)
+            self.assertEqual((server['entrypoint'][:2], said.returncode), (['sh', '-euc'], 0), said.stderr)
+        self.assertFalse(self.reaches_out(compose, servers[0]))
 
     def test_compose(self):
         folder = os.path.join(ROOT, 'docker')

@@ -10,7 +10,7 @@ import unittest
 import zlib
 
 from support import client, dataset, picture, program, proxy
-from support.case import ServerCase, Case, submit, wait_state
+from support.case import ServerCase, Case, import_model, submit, wait_state
 
 needs_nginx = unittest.skipUnless(proxy.NGINX, 'nginx is not installed')
 
@@ -40,6 +40,26 @@ class Echo(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+@needs_nginx
+class OfSeveral(Case):
+    """docker/nginx-scale.conf: two servers, of which one stops to answer."""
+
+    def test_a_request_that_one_cannot_answer_is_answered_by_the_other(self):
+        servers = [program.Server() for _ in range(2)]
+        front = proxy.Proxy(servers[0].address, server='nginx-scale.conf', others=[servers[1].address])
+        self.addCleanup(front.stop)
+        self.addCleanup(servers[0].stop)
+        import_model(servers[0], dataset.weights())  # the other one has no model, and answers 503
+        film = picture.noise(1)
+        for _ in range(6):
+            self.assert_prediction(client.post(front, '/predict', film, Content_Type='image/png'))
+            self.assertEqual(client.get(front, '/readyz').status, 200)
+        servers[1].kill()
+        for _ in range(6):
+            self.assert_prediction(client.post(front, '/predict', film, Content_Type='image/png'))
+            self.assertEqual(client.get(front, '/models').status, 200)
 
 
 @needs_nginx

@@ -32,13 +32,14 @@ def free_port():
 
 class Proxy:
     """docker/nginx.conf with docker/<server> on a port of its own. Changed against the shipped file: the address of
-    cxrd, the ports, the folders, and `extra`, a location more."""
+    cxrd, the ports, the folders, and `extra`, a location more.
+    others: of further servers, where the name stands for several"""
 
-    def __init__(self, upstream, server='nginx-http.conf', extra='', tls=None):
+    def __init__(self, upstream, server='nginx-http.conf', extra='', tls=None, others=()):
         self.folder = program.new_folder('nginx')
         self.address = ('127.0.0.1', free_port())
         self.tls_address = ('127.0.0.1', free_port())
-        main = replace(read('nginx.conf'), [('server cxrd:8080;', f'server {upstream[0]}:{upstream[1]};'),
+        main = replace(read('nginx.conf'), [('server cxrd:8080;', ' '.join(f'server {host}:{port};' for host, port in (upstream, *others))),
                                             ('/tmp/', f'{self.folder}/'),
                                             ('/dev/stdout', f'{self.folder}/access.log'),
                                             ('error_log stderr', f'error_log {self.folder}/error.log')])
