@@ -11,6 +11,7 @@ extern struct store *far; /* NULL: closed, or the store is a file */
 
 void far_begin(void);
 void far_end(void);
+enum status far_try(struct error *err); /* to open it */
 void far_open(void);
 void far_close(void);
 

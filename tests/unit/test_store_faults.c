@@ -254,10 +254,9 @@ Test(faults, a_server_that_never_answers_is_given_up, .timeout = 120)
     struct error err = { 0 };
 
     needs_server();
-    store_close(far);
-    far = NULL;
+    far_close();
     proxy_arm(PROXY_SILENT, 0);
-    check_refusal("open", store_open(far_path, &far, &err), ST_IO, &err, "cannot be reached");
+    check_refusal("open", far_try(&err), ST_IO, &err, "cannot be reached");
     cr_assert(proxy_acted());
     proxy_back();
     far_open();
