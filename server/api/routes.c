@@ -90,9 +90,9 @@ static const struct route TABLE[] = {
     { "GET", "/replicas", ROLE_PREDICT, QUEUE_FILES, 0, replicas_get },
     { "GET", "/drift", ROLE_PREDICT, QUEUE_FILES, 0, drift_get },
     { "GET", "/version", ROLE_PUBLIC, QUEUE_INLINE, 0, version_get },
-    { "GET", "/", ROLE_PUBLIC, QUEUE_INLINE, 0, page_get },
-    { "GET", "/docs", ROLE_PUBLIC, QUEUE_INLINE, 0, docs_get },
-    { "GET", "/ui/{file}", ROLE_PUBLIC, QUEUE_INLINE, 0, ui_get },
+    { "GET", "/", ROLE_PUBLIC, QUEUE_INLINE, 0, page_get, .any_query = true },
+    { "GET", "/docs", ROLE_PUBLIC, QUEUE_INLINE, 0, docs_get, .any_query = true },
+    { "GET", "/ui/{file}", ROLE_PUBLIC, QUEUE_INLINE, 0, ui_get, .any_query = true },
     { "GET", "/openapi.yaml", ROLE_PUBLIC, QUEUE_INLINE, 0, openapi_get },
 };
 const struct route_table ROUTES = { TABLE, sizeof TABLE / sizeof TABLE[0] };

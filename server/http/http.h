@@ -149,6 +149,8 @@ struct route {
     enum queue (*waits_in)(struct app *app, const struct http_request *req);
     const char *query; /* the names of the parameters that it takes, a blank between two; NULL: none */
     bool forms;        /* a body that is multipart/form-data has fields of these names, too */
+    bool
+        any_query; /* for people: others put marks on a link that they pass on (?utm_source=mail), which are ignored */
     const char *thing; /* of which {id} is one, for the sentence that there is none: "job"; NULL: no {id} */
 };
 enum { MAX_BODY_UPLOAD = -1 };

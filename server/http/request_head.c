@@ -59,7 +59,7 @@ static bool is_plain(const char *encoding) { return !*encoding || strcasecmp(enc
 /* There is a route for it, and whoever sends it may. */
 static enum MHD_Result enter(struct exchange *x, const struct head *head)
 {
-    const char *fault = query_fault(x->req.query);
+    const char *fault = x->route->any_query ? NULL : query_fault(x->req.query);
     const bool coded = body_limit(x) > 0 && !is_plain(x->req.content_encoding);
     char unknown[HTTP_TEXT];
     struct error why = { 0 };
@@ -67,7 +67,7 @@ static enum MHD_Result enter(struct exchange *x, const struct head *head)
 
     if (fault)
         return send_refusal(x, 400, "%s", fault);
-    if (query_unknown(x->route->query, x->req.query, unknown))
+    if (!x->route->any_query && query_unknown(x->route->query, x->req.query, unknown))
         return send_refusal(x, 400, "%s", unknown);
     x->req.announced = head->has_length ? head->content_length : 0;
     x->req.draining = atomic_load(&x->http->draining);
