@@ -15,8 +15,9 @@ export const pointOf = ({ kind, at }) => POINTS[kind](at);
 
 /** "sensitivity@3937acdb-…": the operating point of an answer as it is kept, and by which profile it was. */
 export function keptPointOf(text) {
+  const names = { youden: 'balanced (Youden)', sensitivity_90: '90 % sensitivity', specificity_90: '90 % specificity' };
   const [kind, profile] = text.split('@');
-  return `${words(kind)}${profile ? `, by profile ${profile.slice(0, 8)}` : ''}`;
+  return `${names[kind] ?? words(kind)}${profile ? `, by profile ${profile.slice(0, 8)}` : ''}`;
 }
 
 /** Whether the model of a prediction carries thresholds to choose among. */

@@ -87,7 +87,7 @@ async function showFigures() {
     'Time a picture, the model that answers': timeOf(s.latency_ms.active), 'Time a picture, the candidate': `${timeOf(s.latency_ms.candidate)} (lowest priority, one core)`,
   });
   const box = $('shadow-figures');
-  if (box.contains(document.activeElement)) return; // who reads a table there keeps the place
+  if (!box || box.contains(document.activeElement)) return; // it has been ended meanwhile; who reads a table there keeps the place
   box.replaceChildren(facts,
     make('p', { class: 'help' }, 'Discordance: one of the two calls the finding, the other does not, at their thresholds. Kappa: agreement beyond chance. Shift and spread: mean and standard ',
       'deviation of the candidate’s probability less the active one’s. 95 % intervals.'),
@@ -134,6 +134,7 @@ async function showCanaryFigures() {
     'Answers of the active model meanwhile': `${c.active_answers}, with a warning ${of(c.active_warned, c.active_answers)}`,
     'Answers that it could not give': String(c.failed),
   });
+  if (!$('canary-figures')) return; // it has been ended meanwhile
   $('canary-figures').replaceChildren(facts);
   if (document.activeElement !== $('canary-share') && !$('canary-share').dataset.filled) {
     $('canary-share').value = String(Number((c.share * 100).toPrecision(4)));

@@ -303,8 +303,15 @@ async function testCandidates({ tap, page, server, api, asked, assertAccessible,
     await page.setViewportSize(PHONE);
     await assertFits(page, 'the board');
     await page.setViewportSize(WIDE);
+    let held = null; // figures that were asked for, and come when there is no canary any more
+    await page.route(/\/canary$/, (route) => { if (route.request().method() === 'GET') held = route; else route.continue(); });
+    while (!held) await page.waitForTimeout(100);
     await page.click('button:text-is("End the canary")');
     await said('no canary');
+    await held.fulfill({ json: back });
+    await page.unroute(/\/canary$/);
+    await page.waitForFunction(() => !document.querySelector('#canary-figures'));
+    assert.equal(await page.isVisible('#alert'), false);
     await page.click('button:text-is("End the shadow")');
     await said('No model is in the shadow');
     assert.equal(asked.length, 2);
