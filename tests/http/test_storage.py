@@ -41,8 +41,8 @@ class Storage(Case):
                 db.execute("INSERT INTO jobs(id, type, state, created_at, config, record) VALUES"
                            " (?, 'train', 'succeeded', '2026-01-01T00:00:00.000Z', ?, ?)",
                            (job_id(i), json.dumps({'dataset': 'tiny', 'epochs': 100}), json.dumps(record)))
-            for table in ('replicas', 'epochs', 'model_files', 'job_files', 'leases', 'job_links', 'model_signatures', 'profile_choices', 'profiles',
-                          'forgotten', 'feedback', 'shadow_scores', 'scored_models', 'scored', 'captions', 'summaries'):
+            for table in ('generations', 'replicas', 'epochs', 'model_files', 'job_files', 'leases', 'job_links', 'model_signatures', 'profile_choices',
+                          'profiles', 'forgotten', 'feedback', 'shadow_scores', 'scored_models', 'scored', 'captions', 'summaries'):
                 db.execute(f'DROP TABLE {table}')
             db.execute('DROP INDEX jobs_by_end')
             db.execute('ALTER TABLE jobs DROP COLUMN ended')
