@@ -23,7 +23,7 @@ import coverage_floor  # noqa: E402
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SHARES = 6
 # Under ThreadSanitizer each of these takes longer than all that CI has; ./dev test tsan runs them.
-TOO_LONG = ('unit_trainer', 'unit_transfer')
+TOO_LONG = ('unit_trainer',)
 LEAST = 20  # seconds that make it worth beginning a program
 
 
