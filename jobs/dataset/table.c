@@ -21,32 +21,36 @@ enum { FIELD_BLOCK = 1 << 16, PIECE = 1 << 18, MOST_FIELD_BYTES = 8 << 20 };
 
 /* ---- the header ---- */
 
-static void two_columns(struct reader *r, size_t finding)
+static void two_columns(struct reader *r, const char *name)
 {
     if (r->st == ST_OK)
-        r->st = error_set(r->err, ST_FORMAT, "the table '%." SHOWN "s' has two columns of '%s'", r->name,
-                          r->t.labels.names[finding]);
+        r->st =
+            error_set(r->err, ST_FORMAT, "the table '%." SHOWN "s' has two columns of '%s'", r->name, name);
 }
 
-/* A column of the spec that has this name and is not found yet; of a finding there must be no other. */
+/* A column of the spec that has this name and is not found yet; there must be no other. */
 static bool column_place(struct reader *r, const char *text, size_t n, struct place *p)
 {
+    const char *found = NULL;
+
     for (size_t c = 0; c < r->file->n; c++) {
         const struct column_spec *column = &r->file->columns[c];
 
         if (!word_is(text, n, column->name))
             continue;
-        if (r->found[c] && column->role == ROLE_FINDING)
-            two_columns(r, column->finding);
-        if (r->found[c])
+        if (r->found[c]) {
+            found = column->role == ROLE_FINDING ? r->t.labels.names[column->finding] : column->name;
             continue;
+        }
         r->found[c] = true;
         *p = (struct place){ column->role, column->needed, c, column->finding };
         if (column->role == ROLE_FINDING)
             r->finding_found |= (uint64_t)1 << column->finding;
         return true;
     }
-    return false;
+    if (found)
+        two_columns(r, found);
+    return found != NULL;
 }
 
 /* A column that is named as a finding. */
@@ -59,7 +63,7 @@ static void finding_place(struct reader *r, const char *text, size_t n, struct p
     if (label < 0 || label == LABEL_NO_FINDING)
         return;
     if (r->finding_found >> label & 1)
-        two_columns(r, (size_t)label);
+        two_columns(r, r->t.labels.names[label]);
     *p = (struct place){ .role = ROLE_FINDING, .needed = true, .finding = (size_t)label };
     r->finding_found |= (uint64_t)1 << label;
 }

@@ -25,6 +25,24 @@ Test(table, what_is_no_table_of_commas_is_said)
     check_refused("other columns", "path,label\na.png,Mass\n", "it begins 'path,label'");
 }
 
+/* Nobody would notice which of them was read. */
+Test(table, a_column_that_is_there_twice_is_named)
+{
+    static const char *const NAMES[] = { "Image Index", "Finding Labels", "Patient ID", "Patient Age",
+                                         "Patient Gender" };
+
+    for (size_t i = 0; i < 5; i++) {
+        struct buf text = BUF_INIT(1 << 10);
+
+        buf_printf(
+            &text,
+            "Image Index,Finding Labels,Patient ID,Patient Age,Patient Gender,%s\na.png,Mass,1,30,M,x\n",
+            NAMES[i]);
+        check_refused(NAMES[i], text.data, "has two columns of");
+        buf_release(&text);
+    }
+}
+
 Test(table, each_missing_column_is_named)
 {
     static const char *const NEEDED[] = { "Image Index", "Finding Labels", "Patient ID", "Patient Age" };
