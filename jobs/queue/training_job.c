@@ -80,8 +80,10 @@ static void on_epoch(void *arg, const struct epoch_report *report, const struct 
     struct training_job *t = arg;
     struct error why;
 
-    if (job_file_keep(t->told.r, t->told.id, CHECKPOINT_NAME, &why) != ST_OK)
+    if (job_file_keep(t->told.r, t->told.id, CHECKPOINT_NAME, &why) != ST_OK) {
         running_not_written(t->told.r, &why, &t->told.storage);
+        return; /* whoever goes on from the checkpoint before it tells of this epoch */
+    }
     record_baseline(t, baseline);
     snapshot_record(&t->told.now, t->told.record); /* after a crash it is known to have come so far */
     json_array_append_new(json_object_get(t->told.record, "epochs"), epoch_json(report, t->config.labels.n));
