@@ -7,14 +7,14 @@
 #include "cxrd/scoring.h"
 #include "learned.h"
 #include "profiles_kept.h"
-#include "telling.h"
+#include "running_job.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 struct scoring_job {
-    struct telling told;
+    struct running_job job;
     struct score_config config;
     struct loaded_model *model;
     struct learned learned;
@@ -26,39 +26,39 @@ static bool on_cancelled(void *arg)
 {
     const struct scoring_job *j = arg;
 
-    return atomic_load(&j->told.r->stop) != GO_ON || j->told.storage.code != ST_OK;
+    return atomic_load(&j->job.r->stop) != GO_ON || j->job.storage.code != ST_OK;
 }
 
 static void on_phase(void *arg, enum train_phase phase)
 {
     struct scoring_job *j = arg;
 
-    telling_phase(&j->told, phase);
+    running_job_phase(&j->job, phase);
 }
 
 static void on_step(void *arg, const struct train_progress *p)
 {
     struct scoring_job *j = arg;
 
-    telling_step(&j->told, p);
+    running_job_step(&j->job, p);
 }
 
 static void on_dataset(void *arg, const struct train_result *so_far)
 {
     struct scoring_job *j = arg;
 
-    score_record_dataset(j->told.record, so_far, &j->config);
-    telling_commit(&j->told);
+    score_record_dataset(j->job.record, so_far, &j->config);
+    running_job_commit(&j->job);
 }
 
 static enum status on_patients(void *arg, struct patients **ret_patients, struct error *err)
 {
     const struct scoring_job *j = arg;
-    enum status st = job_file_keep(j->told.r, j->told.id, PATIENTS_NAME, err);
+    enum status st = job_file_keep(j->job.r, j->job.id, PATIENTS_NAME, err);
 
     if (st == ST_OK)
-        st = forgotten_load(j->told.r, j->config.data.dataset, ret_patients, err);
-    return running_needs(j->told.r, st);
+        st = forgotten_load(j->job.r, j->config.data.dataset, ret_patients, err);
+    return running_needs(j->job.r, st);
 }
 
 /* ---- what is left of it ---- */
@@ -69,14 +69,14 @@ static void record_result(struct scoring_job *j, const struct score_result *resu
     const struct scored_with with = { j->model->id, j->model->sha256, j->model->model, sha256,
                                       l->tables,    l->datasets,      l->unknown };
 
-    score_record(j->told.record, result, &j->config, &with);
+    score_record(j->job.record, result, &j->config, &with);
 }
 
 /* All that a run which succeeded has made. */
 static enum status all_save(struct scoring_job *j, const struct score_result *result, const char *scores,
                             struct error *err)
 {
-    const struct telling *t = &j->told;
+    const struct running_job *t = &j->job;
     char sha256[DIGEST_TEXT_SIZE];
     enum status st;
 
@@ -100,16 +100,16 @@ static enum status results_save(struct scoring_job *j, const struct score_result
 {
     struct error why = { 0 };
 
-    if (j->told.storage.code != ST_OK) {
-        *err = j->told.storage;
+    if (j->job.storage.code != ST_OK) {
+        *err = j->job.storage;
         return err->code;
     }
-    if (st == ST_OK && !telling_still_wanted(&j->told))
+    if (st == ST_OK && !running_job_still_wanted(&j->job))
         st = error_set(err, ST_CANCELLED, "the scoring was cancelled");
     if (st != ST_OK)
         return st;
     st = all_save(j, result, scores, &why);
-    return st == ST_OK ? ST_OK : storage_error(running_needs(j->told.r, st), &why, err);
+    return st == ST_OK ? ST_OK : storage_error(running_needs(j->job.r, st), &why, err);
 }
 
 /* ---- the run ---- */
@@ -119,7 +119,7 @@ static enum status model_open(struct scoring_job *j, json_t *errors, struct erro
 {
     struct error why;
     enum status st =
-        running_needs(j->told.r, registry_named(j->told.r->registry, j->config.model, &j->model, &why));
+        running_needs(j->job.r, registry_named(j->job.r->registry, j->config.model, &j->model, &why));
 
     if (st != ST_OK)
         return error_set(err, status_is_outside(st) && st != ST_CONFLICT ? st : ST_UNUSABLE,
@@ -128,8 +128,8 @@ static enum status model_open(struct scoring_job *j, json_t *errors, struct erro
     if (json_array_size(errors) > 0)
         return error_set(err, ST_INVALID, "the job's configuration is no longer valid");
     return j->config.validates
-               ? running_needs(j->told.r, learned_find(j->told.r, j->config.model, j->config.data.dataset,
-                                                       &j->learned, err))
+               ? running_needs(j->job.r, learned_find(j->job.r, j->config.model, j->config.data.dataset,
+                                                      &j->learned, err))
                : ST_OK;
 }
 
@@ -140,7 +140,7 @@ struct places {
 
 static enum status places_make(const struct scoring_job *j, struct places *p, struct error *err)
 {
-    const struct telling *t = &j->told;
+    const struct running_job *t = &j->job;
     char folder[PATH_MAX], name[JOB_FILE_SIZE];
     struct error why;
     enum status st = job_folder(t->r, t->id, folder, err);
@@ -167,12 +167,12 @@ static enum status run(struct scoring_job *j, const char *csv_sha256, struct err
                                              .dataset = on_dataset,
                                              .step = on_step,
                                              .patients = on_patients };
-    const struct runner_options *o = &j->told.r->options;
+    const struct runner_options *o = &j->job.r->options;
     struct places places = { .scores = "" };
     struct score_result result = { 0 };
     enum status st = places_make(j, &places, err);
 
-    json_object_set_new(j->told.record, "scored_model", json_string(j->config.model));
+    json_object_set_new(j->job.record, "scored_model", json_string(j->config.model));
     if (st == ST_OK && !o->datasets)
         st = error_set(err, ST_NOTFOUND, "this server was started without --datasets, where '%s' must be",
                        j->config.data.dataset);
@@ -205,9 +205,9 @@ static enum status run(struct scoring_job *j, const char *csv_sha256, struct err
 static enum status begin(struct scoring_job *j, const json_t *config, bool validates, json_t *errors,
                          char csv_sha256[DIGEST_TEXT_SIZE], struct error *err)
 {
-    enum status st = telling_recall(&j->told, err);
+    enum status st = running_job_recall(&j->job, err);
     const char *sha256 =
-        json_string_value(json_object_get(json_object_get(j->told.record, "dataset"), "csv_sha256"));
+        json_string_value(json_object_get(json_object_get(j->job.record, "dataset"), "csv_sha256"));
 
     snprintf(csv_sha256, DIGEST_TEXT_SIZE, "%s", sha256 ? sha256 : "");
     if (st != ST_OK)
@@ -228,7 +228,7 @@ enum status scoring_job_run(struct runner *r, const char *id, const char *type, 
     enum status st = j && errors ? ST_OK : error_nomem(err);
 
     if (st == ST_OK) {
-        j->told = (struct telling){ .r = r, .id = id, .record = record, .now.train.eta_s = -1 };
+        j->job = (struct running_job){ .r = r, .id = id, .record = record, .now.train.eta_s = -1 };
         st = begin(j, config, strcmp(type, JOB_VALIDATE) == 0, errors, csv_sha256, err);
     }
     if (st == ST_OK)

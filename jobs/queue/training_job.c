@@ -7,13 +7,13 @@
 #include "cxrd/weights.h"
 #include "promote.h"
 #include "replay.h"
-#include "telling.h"
+#include "running_job.h"
 
 #include <string.h>
 #include <unistd.h>
 
 struct training_job {
-    struct telling told;
+    struct running_job job;
     struct train_config config;
     struct loaded_model *rival; /* what it was compared with; NULL: nothing */
 };
@@ -24,14 +24,14 @@ static void on_phase(void *arg, enum train_phase phase)
 {
     struct training_job *t = arg;
 
-    telling_phase(&t->told, phase);
+    running_job_phase(&t->job, phase);
 }
 
 static void on_step(void *arg, const struct train_progress *p)
 {
     struct training_job *t = arg;
 
-    telling_step(&t->told, p);
+    running_job_step(&t->job, p);
 }
 
 static void on_dataset(void *arg, const struct train_result *so_far)
@@ -39,17 +39,17 @@ static void on_dataset(void *arg, const struct train_result *so_far)
     struct training_job *t = arg;
     const char *why = lineage_warning(so_far->dataset.init_split);
 
-    json_object_set_new(t->told.record, "dataset", dataset_json(&so_far->dataset, &t->config));
-    json_object_set_new(t->told.record, "warnings", start_warnings(so_far));
-    telling_commit(&t->told);
+    json_object_set_new(t->job.record, "dataset", dataset_json(&so_far->dataset, &t->config));
+    json_object_set_new(t->job.record, "warnings", start_warnings(so_far));
+    running_job_commit(&t->job);
     if (why)
         log_event(LOG_WARN, "job's figures may flatter",
-                  json_pack("{s:s,s:s}", "job", t->told.id, "detail", why));
+                  json_pack("{s:s,s:s}", "job", t->job.id, "detail", why));
 }
 
 static void record_baseline(struct training_job *t, const struct baseline *baseline)
 {
-    json_object_set_new(t->told.record, "baseline",
+    json_object_set_new(t->job.record, "baseline",
                         json_pack("{s:o,s:o}", "validation_loss", number_or_null(baseline->loss),
                                   "top5_accuracy", number_or_null(baseline->top5_accuracy)));
 }
@@ -58,21 +58,20 @@ static void record_baseline(struct training_job *t, const struct baseline *basel
 static void on_resumed(void *arg, const struct train_result *so_far)
 {
     struct training_job *t = arg;
-    const size_t told = json_array_size(json_object_get(t->told.record, "epochs")), n = so_far->n_epochs;
+    const size_t told = json_array_size(json_object_get(t->job.record, "epochs")), n = so_far->n_epochs;
     json_t *list = json_array();
 
     for (size_t i = 0; i < n; i++)
         json_array_append_new(list, epoch_json(&so_far->epochs[i], so_far->labels.n));
-    json_object_set_new(t->told.record, "epochs", list);
-    json_object_set_new(t->told.record, "warnings", start_warnings(so_far));
+    json_object_set_new(t->job.record, "epochs", list);
+    json_object_set_new(t->job.record, "warnings", start_warnings(so_far));
     if (n > 0)
         record_baseline(t, &so_far->baseline);
     for (size_t i = told; i < n; i++)
-        telling_event(&t->told, "epoch", epoch_json(&so_far->epochs[i], so_far->labels.n), t->told.record);
-    telling_commit(&t->told);
+        running_job_event(&t->job, "epoch", epoch_json(&so_far->epochs[i], so_far->labels.n), t->job.record);
+    running_job_commit(&t->job);
     if (n > 0)
-        log_event(LOG_INFO, "job resumed",
-                  json_pack("{s:s,s:I}", "job", t->told.id, "epochs", (json_int_t)n));
+        log_event(LOG_INFO, "job resumed", json_pack("{s:s,s:I}", "job", t->job.id, "epochs", (json_int_t)n));
 }
 
 static void on_epoch(void *arg, const struct epoch_report *report, const struct baseline *baseline)
@@ -80,14 +79,14 @@ static void on_epoch(void *arg, const struct epoch_report *report, const struct 
     struct training_job *t = arg;
     struct error why;
 
-    if (job_file_keep(t->told.r, t->told.id, CHECKPOINT_NAME, &why) != ST_OK) {
-        running_not_written(t->told.r, &why, &t->told.storage);
+    if (job_file_keep(t->job.r, t->job.id, CHECKPOINT_NAME, &why) != ST_OK) {
+        running_not_written(t->job.r, &why, &t->job.storage);
         return; /* whoever goes on from the checkpoint before it tells of this epoch */
     }
     record_baseline(t, baseline);
-    snapshot_record(&t->told.now, t->told.record); /* after a crash it is known to have come so far */
-    json_array_append_new(json_object_get(t->told.record, "epochs"), epoch_json(report, t->config.labels.n));
-    telling_event(&t->told, "epoch", epoch_json(report, t->config.labels.n), t->told.record);
+    snapshot_record(&t->job.now, t->job.record); /* after a crash it is known to have come so far */
+    json_array_append_new(json_object_get(t->job.record, "epochs"), epoch_json(report, t->config.labels.n));
+    running_job_event(&t->job, "epoch", epoch_json(report, t->config.labels.n), t->job.record);
 }
 
 /* ---- what it is asked ---- */
@@ -96,23 +95,23 @@ static bool on_cancelled(void *arg)
 {
     const struct training_job *t = arg;
 
-    const int stop = atomic_load(&t->told.r->stop);
+    const int stop = atomic_load(&t->job.r->stop);
 
-    return (stop != GO_ON && stop != STOP_ENOUGH) || t->told.storage.code != ST_OK;
+    return (stop != GO_ON && stop != STOP_ENOUGH) || t->job.storage.code != ST_OK;
 }
 
 static bool on_enough(void *arg)
 {
     const struct training_job *t = arg;
 
-    return atomic_load(&t->told.r->stop) == STOP_ENOUGH;
+    return atomic_load(&t->job.r->stop) == STOP_ENOUGH;
 }
 
 static bool on_will_resume(void *arg)
 {
     const struct training_job *t = arg;
 
-    return !stop_cancels(atomic_load(&t->told.r->stop));
+    return !stop_cancels(atomic_load(&t->job.r->stop));
 }
 
 static const struct model *on_rival(void *arg)
@@ -122,18 +121,18 @@ static const struct model *on_rival(void *arg)
     if (on_enough(t)) /* it takes nobody's place */
         return NULL;
     loaded_model_release(t->rival); /* a run asks once, but nobody promised */
-    t->rival = registry_active(t->told.r->registry);
+    t->rival = registry_active(t->job.r->registry);
     return t->rival ? t->rival->model : NULL;
 }
 
 static enum status on_patients(void *arg, struct patients **ret_patients, struct error *err)
 {
     struct training_job *t = arg;
-    enum status st = job_file_keep(t->told.r, t->told.id, PATIENTS_NAME, err);
+    enum status st = job_file_keep(t->job.r, t->job.id, PATIENTS_NAME, err);
 
     if (st == ST_OK)
-        st = forgotten_load(t->told.r, t->config.dataset, ret_patients, err);
-    return running_needs(t->told.r, st);
+        st = forgotten_load(t->job.r, t->config.dataset, ret_patients, err);
+    return running_needs(t->job.r, st);
 }
 
 /* ---- what is left of it ---- */
@@ -141,17 +140,17 @@ static enum status on_patients(void *arg, struct patients **ret_patients, struct
 /* The figures of the kept model when its epoch ends. */
 static void record_kept(struct training_job *t, const struct train_result *result)
 {
-    json_object_set_new(t->told.record, "validation_loss", number_or_null(result->validation_loss));
-    json_object_set_new(t->told.record, "top5_accuracy", number_or_null(result->top5_accuracy));
-    json_object_set_new(t->told.record, "kept_epoch", json_integer((json_int_t)result->kept_epoch));
-    json_object_set_new(t->told.record, "transfer", transfer_json(result));
+    json_object_set_new(t->job.record, "validation_loss", number_or_null(result->validation_loss));
+    json_object_set_new(t->job.record, "top5_accuracy", number_or_null(result->top5_accuracy));
+    json_object_set_new(t->job.record, "kept_epoch", json_integer((json_int_t)result->kept_epoch));
+    json_object_set_new(t->job.record, "transfer", transfer_json(result));
     record_baseline(t, &result->baseline);
 }
 
 /* A replay: how far it is from the job that it repeats, whose scores may be gone. */
 static void record_moved(struct training_job *t, const struct train_result *result)
 {
-    json_t *replay = json_object_get(t->told.record, "replay");
+    json_t *replay = json_object_get(t->job.record, "replay");
     struct run_movement moved;
     char paths[2][PATH_MAX], name[JOB_FILE_SIZE];
     struct error why = { 0 };
@@ -160,9 +159,9 @@ static void record_moved(struct training_job *t, const struct train_result *resu
     if (!json_is_object(replay))
         return;
     job_scores_name(SCORED_ALL, name);
-    st = job_file(t->told.r, t->config.replay_of, name, paths[0], &why);
+    st = job_file(t->job.r, t->config.replay_of, name, paths[0], &why);
     if (st == ST_OK)
-        st = job_path(t->told.r, t->told.id, name, paths[1], &why);
+        st = job_path(t->job.r, t->job.id, name, paths[1], &why);
     if (st == ST_OK)
         st = runs_moved(paths[0], paths[1], SPLIT_NAMES[VALIDATION], &moved, &why);
     if (st != ST_OK)
@@ -176,19 +175,19 @@ static void record_moved(struct training_job *t, const struct train_result *resu
 static void record_result(struct training_job *t, const struct train_result *result)
 {
     record_kept(t, result);
-    replay_tell(t->told.r->store, &t->config, result->model, t->told.record);
+    replay_tell(t->job.r->store, &t->config, result->model, t->job.record);
     record_moved(t, result);
-    json_object_set_new(t->told.record, "calibration", calibration_json(result));
-    json_object_set_new(t->told.record, "evaluation", evaluation_json(result));
-    json_object_set_new(json_object_get(t->told.record, "dataset"), "unreadable_images",
+    json_object_set_new(t->job.record, "calibration", calibration_json(result));
+    json_object_set_new(t->job.record, "evaluation", evaluation_json(result));
+    json_object_set_new(json_object_get(t->job.record, "dataset"), "unreadable_images",
                         json_integer((json_int_t)result->unreadable));
-    json_object_set_new(t->told.record, "warnings", result_warnings(result));
+    json_object_set_new(t->job.record, "warnings", result_warnings(result));
 }
 
 static enum status page_save(const struct training_job *t, enum job_state state,
                              const struct train_result *result, struct error *err)
 {
-    return job_report_save(t->told.r, t->told.id, state, t->told.record, result->model, result->plots, err);
+    return job_report_save(t->job.r, t->job.id, state, t->job.record, result->model, result->plots, err);
 }
 
 /* The job will make it once more when it is resumed. */
@@ -196,41 +195,41 @@ static void model_take_back(struct training_job *t)
 {
     struct error why;
 
-    if (registry_delete(t->told.r->registry, json_string_value(json_object_get(t->told.record, "model")),
+    if (registry_delete(t->job.r->registry, json_string_value(json_object_get(t->job.record, "model")),
                         &why) != ST_OK)
         log_error(LOG_WARN, "a model of a job that was interrupted stays", &why);
-    json_object_set_new(t->told.record, "model", json_null());
+    json_object_set_new(t->job.record, "model", json_null());
 }
 
 /* The journal has each step on the way from the shadow to the active model's place. */
 static void tell_shadow(struct training_job *t)
 {
-    json_t *shadow = json_object_get(json_object_get(t->told.record, "promotion"), "shadow");
+    json_t *shadow = json_object_get(json_object_get(t->job.record, "promotion"), "shadow");
 
     if (json_is_object(shadow))
-        telling_event(&t->told, "promotion", json_copy(shadow), NULL);
+        running_job_event(&t->job, "promotion", json_copy(shadow), NULL);
 }
 
 /* The kept model into the registry, where it may become the active one, and others too many. */
 static enum status model_save(struct training_job *t, const struct train_result *result, struct error *err)
 {
-    const size_t keep = t->told.r->options.keep_models;
+    const size_t keep = t->job.r->options.keep_models;
     struct error why;
     bool promoted = false;
-    enum status st = job_model_add(t->told.r, &t->told.r->running, result->model, t->told.record, err);
+    enum status st = job_model_add(t->job.r, &t->job.r->running, result->model, t->job.record, err);
 
     if (st == ST_OK) {
-        st = job_promote(t->told.r, t->told.id, &t->config, result, t->rival ? t->rival->id : "",
-                         t->told.record, &promoted, err);
+        st = job_promote(t->job.r, t->job.id, &t->config, result, t->rival ? t->rival->id : "", t->job.record,
+                         &promoted, err);
         if (st != ST_OK)
             model_take_back(t);
         else
             tell_shadow(t);
     }
-    if (promoted && t->told.r->options.activated)
-        t->told.r->options.activated(t->told.r->options.arg, t->told.id,
-                                     json_string_value(json_object_get(t->told.record, "model")));
-    if (st == ST_OK && keep > 0 && registry_retain(t->told.r->registry, keep, &why) != ST_OK)
+    if (promoted && t->job.r->options.activated)
+        t->job.r->options.activated(t->job.r->options.arg, t->job.id,
+                                    json_string_value(json_object_get(t->job.record, "model")));
+    if (st == ST_OK && keep > 0 && registry_retain(t->job.r->registry, keep, &why) != ST_OK)
         log_error(LOG_WARN, "older models are not deleted", &why);
     return st;
 }
@@ -242,7 +241,7 @@ static enum status all_save(struct training_job *t, const struct train_result *r
 
     on_phase(t, PHASE_SAVING);
     record_result(t, result);
-    st = job_scores_save(t->told.r, t->told.id, result, err);
+    st = job_scores_save(t->job.r, t->job.id, result, err);
     if (st == ST_OK)
         st = page_save(t, JOB_SUCCEEDED, result, err);
     return st == ST_OK ? model_save(t, result, err) : st;
@@ -254,17 +253,16 @@ static enum status kept_save(struct training_job *t, const struct train_result *
     enum status st = ST_OK;
 
     if (!result->model) /* stopped before it had read its checkpoint, or without one */
-        return job_keep_checkpoint(t->told.r, &t->told.r->running, t->told.record, err);
+        return job_keep_checkpoint(t->job.r, &t->job.r->running, t->job.record, err);
     if (result->evaluated) {
         record_result(t, result);
-        st = job_scores_save(t->told.r, t->told.id, result, err);
+        st = job_scores_save(t->job.r, t->job.id, result, err);
     } else {
         record_kept(t, result);
     }
     if (st == ST_OK)
         st = page_save(t, JOB_CANCELLED, result, err);
-    return st == ST_OK ? job_model_add(t->told.r, &t->told.r->running, result->model, t->told.record, err)
-                       : st;
+    return st == ST_OK ? job_model_add(t->job.r, &t->job.r->running, result->model, t->job.record, err) : st;
 }
 
 /* The results of a run: all of them when it succeeded, the kept epoch when it was cancelled with that wish. */
@@ -274,26 +272,26 @@ static enum status results_save(struct training_job *t, const struct train_resul
     struct error why = { 0 };
     enum status saved = ST_OK;
 
-    if (t->told.storage.code != ST_OK) {
-        *err = t->told.storage;
+    if (t->job.storage.code != ST_OK) {
+        *err = t->job.storage;
         return err->code;
     }
-    if (st == ST_OK && !telling_still_wanted(&t->told))
+    if (st == ST_OK && !running_job_still_wanted(&t->job))
         st = error_set(err, ST_CANCELLED, "the training was cancelled");
     if (st == ST_OK) {
         saved = result->model ? all_save(t, result, &why) : page_save(t, JOB_SUCCEEDED, result, &why);
-    } else if (st == ST_CANCELLED && stop_cancels(atomic_load(&t->told.r->stop)) &&
-               atomic_load(&t->told.r->keep_best)) {
+    } else if (st == ST_CANCELLED && stop_cancels(atomic_load(&t->job.r->stop)) &&
+               atomic_load(&t->job.r->keep_best)) {
         saved = kept_save(t, result, &why);
     }
-    return saved == ST_OK ? st : storage_error(running_needs(t->told.r, saved), &why, err);
+    return saved == ST_OK ? st : storage_error(running_needs(t->job.r, saved), &why, err);
 }
 
 /* ---- the run ---- */
 
 static bool has_begun(const struct training_job *t)
 {
-    return json_is_object(json_object_get(t->told.record, "dataset"));
+    return json_is_object(json_object_get(t->job.record, "dataset"));
 }
 
 /* The data as they must still be by the record of a job that has begun before, and the threads that it needs. */
@@ -313,7 +311,7 @@ static enum status init_load(struct training_job *t, struct model **ret_init, st
 {
     struct error why;
     const enum status st =
-        running_needs(t->told.r, registry_load(t->told.r->registry, t->config.init, ret_init, &why));
+        running_needs(t->job.r, registry_load(t->job.r->registry, t->config.init, ret_init, &why));
 
     if (st == ST_OK)
         return ST_OK;
@@ -331,20 +329,20 @@ static enum status places_make(const struct training_job *t, struct places *p, s
 {
     char folder[PATH_MAX], name[JOB_FILE_SIZE];
     struct error why;
-    enum status st = job_folder(t->told.r, t->told.id, folder, err);
+    enum status st = job_folder(t->job.r, t->job.id, folder, err);
 
-    snprintf(p->cache, sizeof p->cache, "%s/cache", t->told.r->options.state);
+    snprintf(p->cache, sizeof p->cache, "%s/cache", t->job.r->options.state);
     job_scores_name(SCORED_ALL, name);
     if (st == ST_OK)
-        st = job_path(t->told.r, t->told.id, CHECKPOINT_NAME, p->checkpoint, err);
+        st = job_path(t->job.r, t->job.id, CHECKPOINT_NAME, p->checkpoint, err);
     if (st == ST_OK)
-        st = job_path(t->told.r, t->told.id, name, p->scores, err);
+        st = job_path(t->job.r, t->job.id, name, p->scores, err);
     if (st == ST_OK)
-        st = job_path(t->told.r, t->told.id, PATIENTS_NAME, p->patients, err);
+        st = job_path(t->job.r, t->job.id, PATIENTS_NAME, p->patients, err);
     if (st == ST_OK && (folder_make(folder, &why) != ST_OK ||
-                        job_file_fetch(t->told.r, t->told.id, CHECKPOINT_NAME, &why) != ST_OK ||
-                        job_file_fetch(t->told.r, t->told.id, PATIENTS_NAME, &why) != ST_OK))
-        st = storage_error(running_needs(t->told.r, why.code), &why, err);
+                        job_file_fetch(t->job.r, t->job.id, CHECKPOINT_NAME, &why) != ST_OK ||
+                        job_file_fetch(t->job.r, t->job.id, PATIENTS_NAME, &why) != ST_OK))
+        st = storage_error(running_needs(t->job.r, why.code), &why, err);
     return st;
 }
 
@@ -364,18 +362,17 @@ static enum status train(struct training_job *t, struct error *err)
     struct places places = { .scores = "" };
     struct model *init = NULL;
     struct train_request request = { .config = &t->config,
-                                     .datasets = t->told.r->options.datasets,
+                                     .datasets = t->job.r->options.datasets,
                                      .cache_folder = places.cache,
-                                     .cache_bytes = t->told.r->options.cache_bytes,
-                                     .threads = t->told.r->options.threads,
+                                     .cache_bytes = t->job.r->options.cache_bytes,
+                                     .threads = t->job.r->options.threads,
                                      .class = POOL_BACKGROUND,
                                      .checkpoint = places.checkpoint,
                                      .scores_path = places.scores,
                                      .patients_path = places.patients };
     struct train_result result = { 0 };
-    json_t *before =
-        json_deep_copy(t->told.record); /* whose digests the run is held against while it grows */
-    json_t *original = replay_original(t->told.r->store, &t->config);
+    json_t *before = json_deep_copy(t->job.record); /* whose digests the run is held against while it grows */
+    json_t *original = replay_original(t->job.r->store, &t->config);
     enum status st = places_make(t, &places, err);
 
     if (st == ST_OK && !request.datasets)
@@ -388,11 +385,11 @@ static enum status train(struct training_job *t, struct error *err)
         go_on_as_before(before, &request);
         request.init = init;
         request.notes =
-            json_pack("{s:s}", "job", t->told.id); /* where the weights come from, in their metadata */
+            json_pack("{s:s}", "job", t->job.id); /* where the weights come from, in their metadata */
         st = train_run(&request, &observer, &result, err);
         st = results_save(t, &result, st, err);
     }
-    if (st != ST_OK && !json_is_object(json_object_get(t->told.record, "evaluation")))
+    if (st != ST_OK && !json_is_object(json_object_get(t->job.record, "evaluation")))
         unlink(places.scores); /* of a model that nobody will have */
     train_result_release(&result);
     json_decref(request.notes);
@@ -418,9 +415,9 @@ static enum status config_read(struct training_job *t, const json_t *config, jso
 enum status training_job_run(struct runner *r, const char *id, const json_t *config, json_t *record,
                              struct error *err)
 {
-    struct training_job t = { .told = { .r = r, .id = id, .record = record, .now.train.eta_s = -1 } };
+    struct training_job t = { .job = { .r = r, .id = id, .record = record, .now.train.eta_s = -1 } };
     json_t *errors = json_array();
-    enum status st = errors ? telling_recall(&t.told, err) : error_nomem(err);
+    enum status st = errors ? running_job_recall(&t.job, err) : error_nomem(err);
 
     if (st == ST_OK)
         st = config_read(&t, config, errors, err);

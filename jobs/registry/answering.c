@@ -5,8 +5,8 @@
  * in the store and the swap leaves the choice, which the next start, and every other server, follows. */
 #include "cxrd/clock.h"
 #include "cxrd/log.h"
+#include "model_cache.h"
 #include "parts.h"
-#include "shelf.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -114,7 +114,7 @@ static enum status follow(void *arg, const struct epoch *e, struct error *err)
         fault_keep(r, e, &why);
     pthread_mutex_unlock(&r->change);
     if (st == ST_OK)
-        shelf_drop(r->shelf, e->model); /* it need not be there twice */
+        model_cache_drop(r->cache, e->model); /* it need not be there twice */
     return ST_OK;
 }
 
@@ -218,7 +218,7 @@ static enum status activate(struct registry *r, const char *id, const struct act
         pthread_mutex_unlock(&r->change);
     }
     if (st == ST_OK)
-        shelf_drop(r->shelf, id); /* it need not be there twice */
+        model_cache_drop(r->cache, id); /* it need not be there twice */
     else
         loaded_model_release(m);
     if (st != ST_CONFLICT) /* nobody wants it any more: no failure */

@@ -1,7 +1,7 @@
 /* jobs/registry/open.c - a registry begins and ends; see cxrd/registry.h. */
 #include "cxrd/file.h"
+#include "model_cache.h"
 #include "parts.h"
-#include "shelf.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ enum status registry_open(struct store *store, const char *state, const struct r
     else
         st = folder_make(r->folder, err);
     if (st == ST_OK)
-        st = shelf_new(options->beside, &r->shelf, err);
+        st = model_cache_new(options->beside, &r->cache, err);
     if (st == ST_OK)
         st = answering_begin(r, err);
     if (st != ST_OK) {
@@ -47,7 +47,7 @@ void registry_close(struct registry *r)
     if (!r)
         return;
     answering_end(r);
-    shelf_free(r->shelf);
+    model_cache_free(r->cache);
     pthread_mutex_destroy(&r->exporting);
     pthread_mutex_destroy(&r->fetching);
     pthread_mutex_destroy(&r->own);

@@ -25,7 +25,7 @@ struct registry {
     double trusted_until;      /* of a shared store: no other epoch is acknowledged before */
     struct follower *follower; /* of a shared store; NULL: nobody else changes what answers */
     pthread_mutex_t change;    /* the choice in the store and the swap are one; taken before `lock` */
-    struct shelf *shelf;       /* models beside it that are asked by name */
+    struct model_cache *cache; /* models beside it that are asked by name */
     pthread_mutex_t
         loading; /* one of those is loaded at a time, and none is put there while it is deleted; may be taken
                               * with `change`, before `lock` */

@@ -8,11 +8,11 @@
 #include "cxrd/onnx.h"
 #include "cxrd/session.h"
 #include "cxrd/weights.h"
-#include "endorsing.h"
 #include "fetched.h"
 #include "loaded_model.h"
+#include "model_cache.h"
 #include "parts.h"
-#include "shelf.h"
+#include "signed_model.h"
 
 #include <limits.h>
 #include <math.h>
@@ -207,7 +207,7 @@ static enum status loaded_model_make(struct registry *r, const char *id, const j
     snprintf(m->sha256, DIGEST_TEXT_SIZE, "%s", text_in(card, "sha256"));
     if (strlen(text_in(card, "population")) < sizeof m->population) /* cut, it might be no UTF-8 */
         snprintf(m->population, sizeof m->population, "%s", text_in(card, "population"));
-    st = r->signers ? endorsed_model(r->store, r->signers, id, err) : ST_OK;
+    st = r->signers ? signed_model_check(r->store, r->signers, id, err) : ST_OK;
     if (st == ST_OK)
         st = file_load(r, id, m->sha256, &m->model, err);
     if (st == ST_OK && model_is_backbone(m->model))
@@ -244,7 +244,7 @@ static void publish_beside(struct registry *r, struct loaded_model *m)
 {
     pthread_mutex_lock(&r->own);
     (void)model_own_read(r, m, NULL); /* else that of its card holds */
-    shelf_put(r->shelf, m);
+    model_cache_put(r->cache, m);
     pthread_mutex_unlock(&r->own);
 }
 
@@ -353,7 +353,8 @@ enum status registry_import(struct registry *r, const void *bytes, size_t n_byte
 {
     char sha256[DIGEST_TEXT_SIZE];
     json_t *card = NULL;
-    enum status st = r->signers ? endorsed_bytes(r->signers, bytes, n_bytes, signature, sha256, err) : ST_OK;
+    enum status st =
+        r->signers ? signed_bytes_check(r->signers, bytes, n_bytes, signature, sha256, err) : ST_OK;
 
     if (st == ST_OK)
         st = import(r, bytes, n_bytes, o, &card, err);
@@ -375,7 +376,7 @@ enum status registry_sign(struct registry *r, const char *id, const char *signat
         st = error_set(err, ST_CONFLICT,
                        "this server asks for no signature of a model: it was started without --model-keys");
     if (st == ST_OK)
-        st = endorse_model(r->store, r->signers, id, text_in(card, "sha256"), signature, err);
+        st = signed_model_keep(r->store, r->signers, id, text_in(card, "sha256"), signature, err);
     json_decref(card);
     return st;
 }
@@ -393,7 +394,7 @@ static enum status delete_model(struct registry *r, const char *id, struct error
         st = store_model_delete(r->store, id, err);
     if (st == ST_OK) {
         pthread_mutex_lock(&r->loading); /* one that is loaded at this moment is put there before this */
-        shelf_drop(r->shelf, id);
+        model_cache_drop(r->cache, id);
         pthread_mutex_unlock(&r->loading);
         if (r->deleted)
             r->deleted(r->arg, id);
@@ -438,7 +439,7 @@ static struct loaded_model *loaded(struct registry *r, const char *id)
     if (m && strcmp(m->id, id) == 0)
         return m;
     loaded_model_release(m);
-    return shelf_find(r->shelf, id);
+    return model_cache_find(r->cache, id);
 }
 
 bool registry_has_to_load(struct registry *r, const char *id)
@@ -491,7 +492,7 @@ enum status registry_change(struct registry *r, const char *id, const struct cap
     return st;
 }
 
-size_t registry_beside(struct registry *r) { return shelf_count(r->shelf); }
+size_t registry_beside(struct registry *r) { return model_cache_count(r->cache); }
 
 enum status registry_load(struct registry *r, const char *id, struct model **ret_model, struct error *err)
 {

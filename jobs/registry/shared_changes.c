@@ -4,8 +4,8 @@
  * All of it may be done again at any time: what is here becomes what the store says. The file of a model that is being added may be taken
  * for one of a deleted model, as it is here before its row is; the next request for it fetches it from the store. */
 #include "cxrd/log.h"
+#include "model_cache.h"
 #include "parts.h"
-#include "shelf.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static enum status take_up_thresholds(void *arg, struct error *err)
     struct registry *r = arg;
     struct loaded_model **all = NULL, *active = NULL;
     size_t n = 0;
-    enum status st = shelf_all(r->shelf, &all, &n, err);
+    enum status st = model_cache_all(r->cache, &all, &n, err);
 
     pthread_mutex_lock(&r->lock);
     if (r->active)
@@ -64,7 +64,7 @@ static enum status drop_loaded(struct registry *r, struct error *err)
 {
     struct loaded_model **all = NULL;
     size_t n = 0;
-    enum status st = shelf_all(r->shelf, &all, &n, err);
+    enum status st = model_cache_all(r->cache, &all, &n, err);
 
     for (size_t i = 0; i < n; i++) {
         bool there = true;
@@ -72,7 +72,7 @@ static enum status drop_loaded(struct registry *r, struct error *err)
         if (st == ST_OK)
             st = is_there(r, all[i]->id, &there, err);
         if (st == ST_OK && !there)
-            shelf_drop(r->shelf, all[i]->id);
+            model_cache_drop(r->cache, all[i]->id);
         loaded_model_release(all[i]);
     }
     free(all);

@@ -1,9 +1,9 @@
-/* jobs/queue/telling.c - see telling.h. */
-#include "telling.h"
+/* jobs/queue/running_job.c - see running_job.h. */
+#include "running_job.h"
 
 #include "cxrd/log.h"
 
-void telling_event(struct telling *t, const char *event, json_t *data, const json_t *record)
+void running_job_event(struct running_job *t, const char *event, json_t *data, const json_t *record)
 {
     struct error err;
 
@@ -12,7 +12,7 @@ void telling_event(struct telling *t, const char *event, json_t *data, const jso
     json_decref(data);
 }
 
-void telling_commit(struct telling *t)
+void running_job_commit(struct running_job *t)
 {
     struct error err;
 
@@ -20,25 +20,25 @@ void telling_commit(struct telling *t)
         running_not_written(t->r, &err, &t->storage);
 }
 
-void telling_phase(struct telling *t, enum train_phase phase)
+void running_job_phase(struct running_job *t, enum train_phase phase)
 {
     char now[CLOCK_TEXT_SIZE];
 
     t->now.phase = phase;
     progress_publish(&t->r->progress, &t->now);
-    telling_event(t, "phase", json_pack("{s:s,s:s}", "phase", PHASE_NAMES[phase], "at", clock_utc(now)),
-                  NULL);
+    running_job_event(t, "phase", json_pack("{s:s,s:s}", "phase", PHASE_NAMES[phase], "at", clock_utc(now)),
+                      NULL);
     log_event(LOG_INFO, "job phase", json_pack("{s:s,s:s}", "job", t->id, "phase", PHASE_NAMES[phase]));
 }
 
-void telling_step(struct telling *t, const struct train_progress *p)
+void running_job_step(struct running_job *t, const struct train_progress *p)
 {
     atomic_fetch_add(&t->r->images, p->images - t->now.train.images);
     t->now.train = *p;
     progress_publish(&t->r->progress, &t->now);
 }
 
-enum status telling_recall(struct telling *t, struct error *err)
+enum status running_job_recall(struct running_job *t, struct error *err)
 {
     json_t *before = NULL;
     enum job_state state;
@@ -49,7 +49,7 @@ enum status telling_recall(struct telling *t, struct error *err)
     if (st == ST_OK &&
         json_is_string(json_object_get(before, "error"))) { /* why it was interrupted: no more */
         json_object_set_new(t->record, "error", json_null());
-        telling_commit(t);
+        running_job_commit(t);
     }
     json_decref(before);
     return st;
@@ -68,7 +68,7 @@ static void hear(struct runner *r)
         atomic_store(&r->stop, STOP_LOST);
 }
 
-bool telling_still_wanted(struct telling *t)
+bool running_job_still_wanted(struct running_job *t)
 {
     struct runner *r = t->r;
     bool wanted;

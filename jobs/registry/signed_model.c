@@ -1,5 +1,5 @@
-/* jobs/registry/endorsing.c - see endorsing.h. */
-#include "endorsing.h"
+/* jobs/registry/signed_model.c - see signed_model.h. */
+#include "signed_model.h"
 
 #include <string.h>
 
@@ -16,16 +16,16 @@ static enum status verify(const struct signers *signers, const char *sha256, con
                      why.text);
 }
 
-enum status endorsed_bytes(const struct signers *signers, const void *bytes, size_t n, const char *signature,
-                           char ret_sha256[DIGEST_TEXT_SIZE], struct error *err)
+enum status signed_bytes_check(const struct signers *signers, const void *bytes, size_t n,
+                               const char *signature, char ret_sha256[DIGEST_TEXT_SIZE], struct error *err)
 {
     if (digest_bytes(bytes, n, ret_sha256) != ST_OK)
         return error_nomem(err);
     return verify(signers, ret_sha256, signature, err);
 }
 
-enum status endorsed_model(struct store *store, const struct signers *signers, const char *id,
-                           struct error *err)
+enum status signed_model_check(struct store *store, const struct signers *signers, const char *id,
+                               struct error *err)
 {
     json_t *kept = NULL;
     enum status st = store_model_signature(store, id, &kept, err);
@@ -39,8 +39,8 @@ enum status endorsed_model(struct store *store, const struct signers *signers, c
     return st == ST_FORMAT ? ST_UNUSABLE : st;
 }
 
-enum status endorse_model(struct store *store, const struct signers *signers, const char *id,
-                          const char *sha256, const char *signature, struct error *err)
+enum status signed_model_keep(struct store *store, const struct signers *signers, const char *id,
+                              const char *sha256, const char *signature, struct error *err)
 {
     const enum status st = verify(signers, sha256, signature, err);
 

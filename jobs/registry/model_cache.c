@@ -1,5 +1,5 @@
-/* jobs/registry/shelf.c - see shelf.h. */
-#include "shelf.h"
+/* jobs/registry/model_cache.c - see model_cache.h. */
+#include "model_cache.h"
 
 #include "loaded_model.h"
 
@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct shelf {
+struct model_cache {
     pthread_mutex_t
         lock; /* guards everything below: held to look and to swap pointers, never while a model goes */
     size_t room, n;
     struct loaded_model **models; /* [room]: the first n, the one that was asked for last first */
 };
 
-enum status shelf_new(size_t room, struct shelf **ret_shelf, struct error *err)
+enum status model_cache_new(size_t room, struct model_cache **ret_cache, struct error *err)
 {
-    struct shelf *s = calloc(1, sizeof *s);
+    struct model_cache *s = calloc(1, sizeof *s);
 
     if (!s)
         return error_nomem(err);
@@ -24,14 +24,14 @@ enum status shelf_new(size_t room, struct shelf **ret_shelf, struct error *err)
     pthread_mutex_init(&s->lock, NULL);
     s->models = calloc(room + 1, sizeof *s->models);
     if (!s->models) {
-        shelf_free(s);
+        model_cache_free(s);
         return error_nomem(err);
     }
-    *ret_shelf = s;
+    *ret_cache = s;
     return ST_OK;
 }
 
-void shelf_free(struct shelf *s)
+void model_cache_free(struct model_cache *s)
 {
     if (!s)
         return;
@@ -43,7 +43,7 @@ void shelf_free(struct shelf *s)
 }
 
 /* With the lock held: where it is, n where it is not. */
-static size_t place_of(const struct shelf *s, const char *id)
+static size_t place_of(const struct model_cache *s, const char *id)
 {
     size_t i = 0;
 
@@ -53,13 +53,13 @@ static size_t place_of(const struct shelf *s, const char *id)
 }
 
 /* With the lock held: to the front, and those before `from` go back by one. */
-static void move_front(struct shelf *s, size_t from, struct loaded_model *m)
+static void move_front(struct model_cache *s, size_t from, struct loaded_model *m)
 {
     memmove(&s->models[1], &s->models[0], from * sizeof *s->models);
     s->models[0] = m;
 }
 
-struct loaded_model *shelf_find(struct shelf *s, const char *id)
+struct loaded_model *model_cache_find(struct model_cache *s, const char *id)
 {
     struct loaded_model *m = NULL;
     size_t i;
@@ -74,7 +74,7 @@ struct loaded_model *shelf_find(struct shelf *s, const char *id)
     return m;
 }
 
-void shelf_put(struct shelf *s, struct loaded_model *m)
+void model_cache_put(struct model_cache *s, struct loaded_model *m)
 {
     struct loaded_model *last = NULL;
 
@@ -88,7 +88,7 @@ void shelf_put(struct shelf *s, struct loaded_model *m)
     loaded_model_release(last);
 }
 
-void shelf_drop(struct shelf *s, const char *id)
+void model_cache_drop(struct model_cache *s, const char *id)
 {
     struct loaded_model *gone = NULL;
     size_t i;
@@ -103,7 +103,7 @@ void shelf_drop(struct shelf *s, const char *id)
     loaded_model_release(gone);
 }
 
-size_t shelf_count(struct shelf *s)
+size_t model_cache_count(struct model_cache *s)
 {
     size_t n;
 
@@ -113,7 +113,8 @@ size_t shelf_count(struct shelf *s)
     return n;
 }
 
-enum status shelf_all(struct shelf *s, struct loaded_model ***ret, size_t *ret_n, struct error *err)
+enum status model_cache_all(struct model_cache *s, struct loaded_model ***ret, size_t *ret_n,
+                            struct error *err)
 {
     struct loaded_model **all = calloc(s->room + 1, sizeof *all);
 
