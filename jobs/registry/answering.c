@@ -163,12 +163,6 @@ void answering_end(struct registry *r)
     swap(r, NULL, r->epoch, &(struct registry_fault){ "" });
 }
 
-void registry_follow(struct registry *r, enum shared_kind kind, take_up_fn *take_up, void *arg)
-{
-    if (r->follower)
-        follower_watch(r->follower, kind, take_up, arg);
-}
-
 void registry_called(struct registry *r, const char *address)
 {
     if (r->follower)

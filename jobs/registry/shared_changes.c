@@ -4,6 +4,7 @@
  * All of it may be done again at any time: what is here becomes what the store says. The file of a model that is being added may be taken
  * for one of a deleted model, as it is here before its row is; the next request for it fetches it from the store. */
 #include "cxrd/log.h"
+#include "follower.h"
 #include "model_cache.h"
 #include "parts.h"
 
@@ -121,6 +122,12 @@ static enum status take_up_deleted(void *arg, struct error *err)
     st = drop_loaded(r, err);
     pthread_mutex_unlock(&r->loading);
     return st == ST_OK ? drop_files(r, err) : st;
+}
+
+void registry_follow(struct registry *r, enum shared_kind kind, take_up_fn *take_up, void *arg)
+{
+    if (r->follower)
+        follower_watch(r->follower, kind, take_up, arg);
 }
 
 void shared_changes_begin(struct registry *r)
