@@ -124,7 +124,7 @@ static enum status torch_import(const void *bytes, size_t n_bytes, const struct 
     return st;
 }
 
-/* ---- what is none of them ---- */
+/* ---- files of other kinds ---- */
 
 /* Files that are sent instead, by their first bytes. */
 static const struct stranger {

@@ -167,8 +167,10 @@ size_t onnx_outputs(struct reader *r, struct value *v)
 
 bool onnx_is_of_sigmoids(const struct reader *r, const struct value *v)
 {
-    static const struct layer_ops *const THROUGH[] = { &LAYER_CONCAT,  &LAYER_ADD,   &LAYER_SCALE,
-                                                       &LAYER_FLATTEN, &LAYER_SLICE, &LAYER_CLIP };
+    static const struct layer_ops *const THROUGH[] = {
+        &LAYER_CONCAT, &LAYER_ADD,      &LAYER_SCALE,     &LAYER_FLATTEN,    &LAYER_SLICE,
+        &LAYER_CLIP,   &LAYER_MAX_POOL, &LAYER_MEAN_POOL, &LAYER_GLOBAL_POOL
+    };
     const struct node *node = &r->g->net->nodes[v->view.node];
     bool through = !is_dense(v);
 

@@ -52,6 +52,10 @@ static void give_dense(struct reader *r, const struct constant *m, bool transpos
     O = d.at[transposed ? 0 : 1];
     if (v.dims.at[1] != I || O == 0 || O > LAYER_MAX_CHANNELS)
         reader_refuse(r, "its matrix of %zu by %zu does not fit %zu numbers", d.at[0], d.at[1], v.dims.at[1]);
+    if (r->st == ST_OK &&
+        shape_size(view_shape(r, &v)) != I) /* else a part of the weights would come from nowhere */
+        reader_refuse(r, "its input has %zu numbers where it is made, and %zu here",
+                      shape_size(view_shape(r, &v)), I);
     if (bias && bias->count != O && bias->count != 1)
         reader_refuse(r, "its bias has %zu numbers, not %zu", bias->count, O);
     if (r->st != ST_OK)

@@ -351,9 +351,11 @@ static void give_replicated(struct reader *r, struct view v, size_t n)
     give_view(r, &v);
 }
 
+/* As it is made, and as it is seen: a plane may be seen as a row of channels. */
 static bool is_grey(const struct reader *r, const struct view *v)
 {
-    return r->st == ST_OK && v->dims.rank == 4 && view_shape(r, v).c == 1;
+    return r->st == ST_OK && v->dims.rank == 4 && view_shape(r, v).c == 1 &&
+           v->dims.at[view_channel_axis(v)] == 1;
 }
 
 /* Whether all inputs are the same. */

@@ -91,6 +91,28 @@ TEST_WITHOUT_LEAKS(onnx_read, what_is_repeated_otherwise_is_refused)
     }
 }
 
+/* A plane of 2 x 2 that is seen as four channels is not one of them. */
+TEST_WITHOUT_LEAKS(onnx_read, what_is_seen_as_channels_is_not_repeated)
+{
+    struct craft c;
+    Onnx__NodeProto *node;
+
+    begin(&c);
+    craft_weights(&c, "c1.weight", DIMS(1, 1, 3, 3));
+    conv(&c, "image c1.weight", "conv");
+    node = craft_node(&c, "MaxPool", "conv", "four");
+    craft_ints(&c, node, "kernel_shape", DIMS(15, 15));
+    craft_ints(&c, node, "strides", DIMS(15, 15));
+    craft_int64s(&c, "row", DIMS(4), (const int64_t[]){ -1, 4, 1, 1 });
+    craft_int64s(&c, "times", DIMS(4), (const int64_t[]){ 1, 2, 1, 1 });
+    craft_node(&c, "Reshape", "four row", "seen");
+    craft_node(&c, "Tile", "seen times", "eight");
+    craft_node(&c, "Flatten", "eight", "flat");
+    craft_weights(&c, "d.weight", DIMS(8, LABELS));
+    craft_node(&c, "MatMul", "flat d.weight", "out");
+    check_refused(&c, "it repeats something else than the one channel");
+}
+
 /* ---- the largest of a plane ---- */
 
 /* Planes of 31 x 31, which no window of ours covers. */
@@ -197,6 +219,25 @@ TEST_WITHOUT_LEAKS(onnx_read, what_is_made_of_a_sigmoids_results_is_refused)
         node = craft_node(&c, CASES[i].op, CASES[i].inputs, "out");
         if (CASES[i].op[0] == 'C' && CASES[i].op[1] == 'o')
             craft_int(&c, node, "axis", 1);
+        check_refused(&c, "made of what a sigmoid gives");
+    }
+}
+
+/* The largest or the mean of a map of probabilities. */
+TEST_WITHOUT_LEAKS(onnx_read, a_pool_of_sigmoids_is_refused)
+{
+    static const char *const OPS[] = { "GlobalMaxPool", "GlobalAveragePool" };
+
+    for (size_t i = 0; i < 2; i++) {
+        struct craft c;
+
+        begin(&c);
+        body(&c);
+        craft_weights(&c, "maps.weight", DIMS(LABELS, 4, 1, 1));
+        craft_node(&c, "Conv", "conv maps.weight", "maps");
+        craft_node(&c, "Sigmoid", "maps", "p");
+        craft_node(&c, OPS[i], "p", "pooled");
+        craft_node(&c, "Flatten", "pooled", "out");
         check_refused(&c, "made of what a sigmoid gives");
     }
 }
