@@ -1,16 +1,22 @@
 /* jobs/queue/able.c - which jobs this server can do: those on data sets that it has; see worker.h and cxrd/store.h. */
 #include "worker.h"
 
+#include "cxrd/dataset.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
+/* A data set's, as the catalogue has it: a folder that a request can name, and no link. The database takes UTF-8 alone. */
 static bool is_folder(int at, const char *name)
 {
+    json_t *text = json_string(name); /* NULL where it is not UTF-8 */
+    const bool named = text && dataset_path_ok(name);
     struct stat info;
 
-    return name[0] != '.' && fstatat(at, name, &info, 0) == 0 && S_ISDIR(info.st_mode);
+    json_decref(text);
+    return named && fstatat(at, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode);
 }
 
 enum status datasets_here(const char *folder, struct buf *ret, struct error *err)

@@ -16,8 +16,11 @@
 /* A row whose id cannot be a job's name is passed over: it could not be found again by it. */
 #define NAMED " AND CAST(id AS TEXT) = id AND substr(id, 1, length(id)) = id AND length(id) < %d"
 
-/* Of a data set that is among $2, of none, or one that gets a data set where $3 is 1; $2 is NULL: any. */
-#define DATASET "(SELECT dataset FROM captions WHERE captions.job = jobs.seq)"
+/* The job has a data set in $2, or has no data set, or fetches one and $3 is 1. $2 NULL: any job. */
+/* The folder below --datasets that a data set is, or lies in: what stands before the first '/'. */
+#define DATASET                                                                                        \
+    "(SELECT substr(dataset, 1, length(dataset) - length(ltrim(dataset, replace(dataset, '/', '')))) " \
+    "FROM captions WHERE captions.job = jobs.seq)"
 #define CAN_BE_DONE                                                                  \
     " AND ($2 IS NULL OR CASE WHEN type = '" JOB_FETCH "' THEN $3 = 1 WHEN " DATASET \
     " IS NULL THEN 1 = 1 ELSE replace($2, '/' || " DATASET " || '/', '') <> $2 END)"
@@ -33,7 +36,7 @@ enum status store_job_due(struct store *s, const struct able *able, int64_t *ret
         " WHERE state = 'running'" NAMED CAN_BE_DONE;
     struct cells cells = CELLS_INIT;
     const char *left;
-    char sql[1600];
+    char sql[2000];
     enum status st;
 
     snprintf(sql, sizeof sql, SQL, s->db->engine->now_ms, ID_SIZE);
@@ -50,8 +53,8 @@ enum status store_job_due(struct store *s, const struct able *able, int64_t *ret
 enum status store_claim_next(struct store *s, const struct able *able, struct statement **ret_row,
                              struct error *err)
 {
-    /* The oldest that waits, or whose runner has not said in time that it goes on. Each of the two is the first of an index, however many
-     * wait. */
+    /* The oldest that waits, or whose runner has not said in time that it goes on. Each of the two is the first of an index that this server
+     * can do: it passes over those before. */
     static const char SQL[] =
         "INSERT INTO leases(job, token, holder, until) SELECT seq, 1, $1, %s + %d FROM ("
         "SELECT seq FROM (SELECT seq FROM jobs WHERE state = 'queued'" NAMED CAN_BE_DONE
@@ -67,7 +70,7 @@ enum status store_claim_next(struct store *s, const struct able *able, struct st
         " (SELECT id FROM jobs WHERE seq = leases.job), (SELECT type FROM jobs WHERE seq = leases.job),"
         " (SELECT config FROM jobs WHERE seq = leases.job)";
     const char *now = s->db->engine->now_ms;
-    char sql[2600];
+    char sql[3200];
 
     snprintf(sql, sizeof sql, SQL, now, LEASE_S * 1000, ID_SIZE, now, ID_SIZE);
     *ret_row = store_prepare(s, err, sql, "tti", s->holder, datasets_of(able), fetches_of(able));

@@ -1,13 +1,17 @@
 /* tests/unit/test_runner.c - jobs from their request to their end: one at a time, in order, cancelled and interrupted. */
 #include "cxrd/file.h"
 #include "cxrd/runner.h"
+#include "files.h"
+#include "jobs/queue/worker.h"
 #include "runner_case.h"
 #include "scores_file.h"
 #include "sentence.h"
+#include "support.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -309,4 +313,28 @@ Test(runner, stops_when_there_is_nothing_to_do)
     cr_assert(runner_stop(NULL, 0));
     runner_halt(NULL);
     service_start();
+}
+
+/* ---- which jobs a server can do ---- */
+
+/* As the catalogue has them; a database would refuse a claim that names what is not UTF-8. */
+Test(able, names_the_folders_that_a_request_can_name)
+{
+    char *place = scratch_folder();
+    struct buf names = BUF_INIT(DATASETS_MOST);
+    struct error err = { 0 };
+
+    cr_assert_eq(folder_make(path_in(place, "nih/half"), &err), ST_OK, "%s", err.text);
+    cr_assert_eq(mkdir(path_in(place, ".hidden"), 0700), 0);
+    cr_assert_eq(mkdir(path_in(place, "a\xff"), 0700), 0);
+    cr_assert_eq(symlink("nih", path_in(place, "link")), 0);
+    write_text(path_in(place, "file"), "");
+    cr_assert_eq(datasets_here(place, &names, &err), ST_OK, "%s", err.text);
+    cr_assert_str_eq(names.data, "/nih/");
+    buf_clear(&names);
+    cr_assert_eq(datasets_here(path_in(place, "nowhere"), &names, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(datasets_here(NULL, &names, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(names.len, 0);
+    buf_release(&names);
+    scratch_remove(place);
 }

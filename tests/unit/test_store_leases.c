@@ -305,7 +305,7 @@ static void check_next(const struct able *able, struct id expected)
 Test(leases, are_of_jobs_on_data_sets_that_are_here)
 {
     const struct id a = added_on("train", "a"), ab = added_on("validate", "ab"), b = added_on(JOB_FETCH, "b"),
-                    none = added_on("train", NULL), nobody = { "" };
+                    none = added_on("train", NULL), deep = added_on("train", "c/d/e"), nobody = { "" };
 
     check_next(&(struct able){ "", false }, none);
     check_next(&(struct able){ "", false }, nobody);
@@ -316,6 +316,8 @@ Test(leases, are_of_jobs_on_data_sets_that_are_here)
     lease_ran_out(a);
     check_next(&(struct able){ "/b/", true }, nobody);
     check_next(&(struct able){ "/b/a/", false }, a);
+    check_next(&(struct able){ "/d/e/", false }, nobody);
+    check_next(&(struct able){ "/b/c/", false }, deep);
 }
 
 static int64_t due(const struct able *able)
