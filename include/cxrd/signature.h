@@ -46,7 +46,7 @@ MUST_USE enum status signers_verify(const struct signers *s, const char *context
                                     const char *signature, char ret_signer[SIGNER_TEXT_SIZE],
                                     struct error *err);
 
-/* Errors: ST_FORMAT: a text is no signature, whoever signed. */
+/* Errors: ST_FORMAT: the text does not look like a signature. */
 MUST_USE enum status signature_check(const char *text, struct error *err);
 
 /* Sign with the private key of a PEM file. Errors: ST_NOTFOUND, ST_FORMAT, ST_IO, ST_NOMEM. */

@@ -93,7 +93,7 @@ struct able {
 MUST_USE enum status store_job_begin(struct store *s, const struct able *able, struct claim *ret,
                                      char ret_type[JOB_TYPE_SIZE], json_t **ret_config, struct error *err);
 
-/* In how many milliseconds the first lease of a job ends that could be claimed then; 0: it has ended; -1: none is held. Errors: ST_IO. */
+/* Milliseconds until the first lease of a job that this server can do ends; 0: it has ended; -1: there is no lease. Errors: ST_IO. */
 MUST_USE enum status store_job_due(struct store *s, const struct able *able, int64_t *ret_ms,
                                    struct error *err);
 

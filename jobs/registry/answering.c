@@ -260,7 +260,7 @@ static enum status choose(struct registry *r, const char *id, const char *key, s
 /* The same key of an activation and of a rollback are two keys, as the requests are. */
 static enum status key_of_rollback(const char *key, char ret[KEY_SIZE], struct error *err)
 {
-    return snprintf(ret, KEY_SIZE, "rollback %s", key) < KEY_SIZE
+    return snprintf(ret, KEY_SIZE, " rollback %s", key) < KEY_SIZE /* no header's value begins with a space */
                ? ST_OK
                : error_set(err, ST_INVALID, "the Idempotency-Key is too long");
 }

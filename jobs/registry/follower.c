@@ -133,7 +133,8 @@ static enum status turn(struct follower *f, struct error *err)
     return st;
 }
 
-/* After the lease is renewed. A kind that cannot be taken up now does not hold the others up. */
+/* After the lease is renewed: one kind, as it may take its time, and the lease may be due again. A kind that cannot be taken up now does not
+ * hold the others up; one that is busy is tried again at the next turn. */
 static enum status take_up_changes(struct follower *f, struct error *err)
 {
     int64_t generations[N_SHARED];
@@ -148,9 +149,12 @@ static enum status take_up_changes(struct follower *f, struct error *err)
 
         if (!w->take_up || w->seen == generations[k])
             continue;
-        if (w->take_up(w->arg, &why) == ST_OK)
+        if (w->take_up(w->arg, &why) == ST_OK) {
             w->seen = generations[k];
-        else
+            wake(f);
+            break;
+        }
+        if (why.code != ST_BUSY)
             st = error_set(err, why.code, "%s", why.text);
     }
     pthread_mutex_unlock(&f->watching);

@@ -45,7 +45,7 @@ bool registry_is_trusted(const struct registry *r);
 MUST_USE enum status loaded_model_read(struct registry *r, const char *id, json_t **ret_card,
                                        struct loaded_model **ret_model, struct error *err);
 
-/* With `own` held: what the store says of a model goes to it; where that cannot be read it keeps what it has. Errors: ST_NOTFOUND, ST_IO,
+/* With `own` held: read a model's thresholds from the store. If that fails, the model keeps its old ones. Errors: ST_NOTFOUND, ST_IO,
  * ST_NOMEM. */
 enum status model_own_read(struct registry *r, struct loaded_model *m, struct error *err);
 

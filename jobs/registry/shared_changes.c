@@ -30,12 +30,16 @@ static enum status take_up_thresholds(void *arg, struct error *err)
     struct registry *r = arg;
     struct loaded_model **all = NULL, *active = NULL;
     size_t n = 0;
-    enum status st = model_cache_all(r->cache, &all, &n, err);
+    enum status st;
 
+    pthread_mutex_lock(
+        &r->own); /* a model that is published meanwhile is in the list, or reads what was changed */
+    st = model_cache_all(r->cache, &all, &n, err);
     pthread_mutex_lock(&r->lock);
     if (r->active)
         active = loaded_model_hold(r->active);
     pthread_mutex_unlock(&r->lock);
+    pthread_mutex_unlock(&r->own);
     if (st == ST_OK && active)
         st = take_up_of(r, active, err);
     for (size_t i = 0; i < n; i++) {
@@ -118,7 +122,9 @@ static enum status take_up_deleted(void *arg, struct error *err)
     struct registry *r = arg;
     enum status st;
 
-    pthread_mutex_lock(&r->loading); /* one that is loaded at this moment is put there before this */
+    if (pthread_mutex_trylock(&r->loading) !=
+        0) /* one that is loaded at this moment is put there before this */
+        return error_set(err, ST_BUSY, "a model is being loaded");
     st = drop_loaded(r, err);
     pthread_mutex_unlock(&r->loading);
     return st == ST_OK ? drop_files(r, err) : st;

@@ -1,4 +1,4 @@
-/* jobs/registry/signed_model.h - who stands for a model, where a server asks for that (cxrd/signature.h). */
+/* jobs/registry/signed_model.h - the signature that a server may ask of a model (cxrd/signature.h). */
 #ifndef JOBS_SIGNED_MODEL_H
 #define JOBS_SIGNED_MODEL_H
 

@@ -158,7 +158,8 @@ static enum status flip(struct store *s, const char *id, const struct activation
     if (st != ST_OK || *ret_epoch > 0)
         return st;
     st = check_model(s, id, &active, err);
-    if (st == ST_OK)
+    if (st == ST_OK &&
+        !active) /* else it is what was to become of it: by another server, or by a COMMIT whose answer was lost */
         st = check_still(s, "active_model", a->active, "another model is active", err);
     if (st == ST_OK)
         st = check_still(s, "previous_model", a->previous, "another model was made the active one meanwhile",

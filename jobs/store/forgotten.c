@@ -22,9 +22,8 @@ static enum status key_check(struct store *s, const char *check, bool needed, st
         st = ST_NOTFOUND;
     else if (st == ST_OK && (!before || strcmp(before, check) != 0))
         st = error_set(err, ST_CONFLICT,
-                       "'patients.key' in the state folder is missing or is another one than that of the "
-                       "patients who are "
-                       "to be left out: put the file back, or copy that of the other servers");
+                       "'patients.key' in the state folder is missing, or is not the key that codes the "
+                       "patients who are to be left out: put the file back, or copy it from another server");
     store_done(stmt);
     return st;
 }

@@ -16,6 +16,8 @@ enum status store_shared_changed(struct store *s, enum shared_kind kind, struct 
     static const char SQL[] = "INSERT INTO generations(name, number) VALUES($1, 1)"
                               " ON CONFLICT(name) DO UPDATE SET number = generations.number + 1";
 
+    if (!s->db->engine->shared) /* nobody else takes it up */
+        return ST_OK;
     s->woken = true;
     return store_finish(s, store_prepare(s, err, SQL, "t", NAMES[kind]), err);
 }

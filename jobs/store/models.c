@@ -52,9 +52,10 @@ static enum status forget_earlier_try(struct store *s, const char *job, struct e
         " AND id NOT IN (SELECT value FROM settings WHERE name IN ('active_model', 'previous_model'))"
         " AND NOT " NEEDED_BY_A_JOB " AND NOT " IN_A_TRIAL;
 
-    const enum status st = store_finish(s, store_prepare(s, err, SQL, "t", job), err);
+    int64_t gone = 0;
+    const enum status st = store_changed(s, store_prepare(s, err, SQL, "t", job), &gone, err);
 
-    return st == ST_OK ? store_shared_changed(s, SHARED_MODELS, err) : st;
+    return st == ST_OK && gone > 0 ? store_shared_changed(s, SHARED_MODELS, err) : st;
 }
 
 enum status store_model_add(struct store *s, const char *id, const json_t *card, const struct claim *by,

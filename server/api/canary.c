@@ -106,7 +106,7 @@ static void begin_anew(struct canary *c, const struct saved *kept, struct loaded
         snprintf(c->reason, sizeof c->reason, "it cannot be loaded");
 }
 
-/* Be what was kept: by this server before it ended, or by another. */
+/* Become the canary that the store has, whichever server wrote it. */
 static enum status take_up(struct canary *c, const struct saved *kept, struct error *err)
 {
     struct loaded_model *m = NULL;
@@ -375,10 +375,10 @@ static enum status check(const char *id, const struct loaded_model *active, cons
 
 struct beginning {
     const struct saved *now;
-    char before[CLOCK_TEXT_SIZE]; /* since when the one is that is to go; "": none is */
+    char before[CLOCK_TEXT_SIZE]; /* when the old canary began; "": there was no canary */
 };
 
-/* One that answers by another server's word, and that this one has not heard of, stays. */
+/* A canary that another server began, and this one has not read yet, stays. */
 static enum status change_begin(void *arg, json_t *now, json_t **ret, struct error *err)
 {
     const struct beginning *b = arg;
@@ -395,7 +395,7 @@ static enum status change_begin(void *arg, json_t *now, json_t **ret, struct err
     return *ret ? ST_OK : error_nomem(err);
 }
 
-/* With `changing` held; the model is loaded. In memory once the disk has it, and not before: what the disk does not take is not so. One whose
+/* With `changing` held; the model is loaded. First to the store, then to memory; if the store fails, memory stays as it was. A canary whose
  * share alone changes may have been taken back meanwhile, and stays so. */
 static enum status begin(struct canary *c, struct loaded_model *m, double share, struct error *err)
 {
@@ -409,7 +409,7 @@ static enum status begin(struct canary *c, struct loaded_model *m, double share,
     pthread_mutex_lock(&c->lock);
     snprintf(id, sizeof id, "%s", c->model ? c->id : "");
     memcpy(since, c->since, sizeof since);
-    snprintf(b.before, sizeof b.before, "%s", c->model ? since : "");
+    snprintf(b.before, sizeof b.before, "%s", c->model || !store_is_shared(c->options.store) ? since : "");
     anew = !c->model || !active || strcmp(c->active, active->id) != 0;
     pthread_mutex_unlock(&c->lock);
     st = check(id, active, m, err);

@@ -414,8 +414,10 @@ enum status shadow_end(struct shadow *s, const char *id, const struct shadow_out
         return st;
     pthread_mutex_lock(&s->lock);
     promotion = s->promotion;
-    st = s->candidate && strcmp(s->candidate->id, id) == 0 ? end_write(s, outcome, err)
-                                                           : shadow_not_there(id, err);
+    if (!s->candidate) /* it could not be loaded here: the store alone has it, or nobody does */
+        st = shadow_remove(s, id, err);
+    else
+        st = strcmp(s->candidate->id, id) == 0 ? end_write(s, outcome, err) : shadow_not_there(id, err);
     if (st == ST_OK)
         shadow_drop(s);
     pthread_mutex_unlock(&s->lock);

@@ -52,13 +52,13 @@ static const char *text_of(const json_t *kept, const char *name)
 struct joining {
     const struct shadow *s;
     const struct feedback_paired *paired; /* make the planned analysis that is due of this; NULL: make none */
-    bool gone; /* the candidate is another one, or none, by another server's word */
+    bool gone;                            /* another server replaced or removed the candidate */
     char active[ID_SIZE], since[CLOCK_TEXT_SIZE];
     struct shadow_counts counts;
     struct interim interim;
 };
 
-/* The pair that is compared there is ours, or the one that we have known: what it has joins ours. */
+/* Add the store's counts to ours, unless one of the two is of an older pair of models. */
 static void join_kept(struct joining *j, const json_t *kept)
 {
     const struct shadow *s = j->s;
@@ -68,7 +68,8 @@ static void join_kept(struct joining *j, const json_t *kept)
         return; /* of the pair before */
     snprintf(j->since, sizeof j->since, "%s", text_of(kept, "since"));
     snprintf(j->active, sizeof j->active, "%s", text_of(kept, "active"));
-    if (strcmp(j->active, s->active) != 0) /* others have seen a newer pair: ours is of one that is over */
+    if (strcmp(j->active, s->active) != 0 || (!s->anew && strcmp(j->since, s->since) != 0))
+        /* others have seen a newer pair, or the trial was begun anew: ours is of one that is over */
         j->counts = (struct shadow_counts){ .labels = s->counts.labels };
     if (shadow_counts_read(json_object_get(kept, "counts"), &before))
         shadow_counts_add(&j->counts, &before);
@@ -86,7 +87,7 @@ static enum status change_join(void *arg, json_t *now, json_t **ret, struct erro
         return ST_OK;
     }
     join_kept(j, now);
-    if (j->paired)
+    if (j->paired && strcmp(j->since, j->s->since) == 0)
         interim_analyse(&j->interim, j->paired);
     *ret = saved_json(j->s, j->active, j->since, &j->counts, &j->interim);
     return *ret ? ST_OK : error_nomem(err);
@@ -160,7 +161,8 @@ static bool is_known(const struct shadow *s, const json_t *kept)
 {
     return s->candidate && strcmp(text_of(kept, "model"), s->candidate->id) == 0 &&
            strcmp(text_of(json_object_get(kept, "promotion"), "job"), s->promotion.job) == 0 &&
-           (s->anew || strcmp(text_of(kept, "active"), s->active) == 0);
+           (s->anew || (strcmp(text_of(kept, "active"), s->active) == 0 &&
+                        strcmp(text_of(kept, "since"), s->since) == 0));
 }
 
 /* With the lock held: be what the store has.
@@ -182,13 +184,13 @@ static enum status be_kept(struct shadow *s, const char *id, struct loaded_model
     return st;
 }
 
-/* Of a store that others share it is found out later whether what fails now is for good. */
+/* A failure of a shared store may pass: it is tried again later. */
 static bool is_passing(const struct shadow *s, enum status st)
 {
     return store_is_shared(s->options.store) && (st == ST_IO || st == ST_NOMEM || st == ST_BUSY);
 }
 
-/* Without the lock: by this server's word before it ended, or by another's. The model is loaded before the lock is taken. */
+/* Without the lock: read the candidate, whichever server wrote it. The model is loaded before the lock is taken. */
 enum status shadow_look_again(void *arg, struct error *err)
 {
     struct shadow *s = arg;
@@ -231,7 +233,7 @@ enum status shadow_remove(struct shadow *s, const char *id, struct error *err)
     return store_setting_change(s->options.store, "shadow", true, change_end, (void *)id, err);
 }
 
-/* One that another server has put there, and that this one has not heard of, stays. */
+/* A candidate that another server chose, and this one has not read yet, stays. */
 static enum status change_begin(void *arg, json_t *now, json_t **ret, struct error *err)
 {
     const struct shadow *s = arg;

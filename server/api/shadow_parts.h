@@ -70,7 +70,7 @@ MUST_USE enum status shadow_remove(struct shadow *s, const char *id, struct erro
 
 /* ---- without it ---- */
 
-/* Be what the store has, by this server's word before it ended, or by another's; a take_up_fn. */
+/* Read the candidate from the store, whichever server wrote it; a take_up_fn. */
 enum status shadow_look_again(void *arg, struct error *err);
 
 enum status shadow_not_there(const char *id, struct error *err);
