@@ -84,10 +84,11 @@ class Dev(Case):
 
         def up():
             process = subprocess.Popen(['./dev', 'up'], cwd=self.clone, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                       stderr=subprocess.PIPE, text=True, start_new_session=True)
+                                       stderr=subprocess.PIPE, text=True, start_new_session=True,
+                                       preexec_fn=program.as_in_a_terminal)  # pylint: disable=subprocess-popen-preexec-fn
             self.addCleanup(process.stderr.close)
             self.addCleanup(process.wait)
-            self.addCleanup(process.kill)
+            self.addCleanup(lambda: process.poll() is None and os.killpg(process.pid, signal.SIGKILL))
             url = next(line for line in process.stderr if line.startswith('serving on ')).split()[-1]
             return process, url, next(process.stderr)
 
@@ -98,9 +99,10 @@ class Dev(Case):
         first, url, said = up()
         self.assertRegex(said, '^training: job ')
         job = said.split()[-1]
+        program.poll(lambda: json.load(urllib.request.urlopen(f'{url}/jobs/{job}'))['state'] == 'running', 'it runs')
         self.assertEqual(ended(first), 130)
         second, url, said = up()
-        self.assertEqual(said, f'training goes on, which was interrupted: job {job}\n')
+        self.assertEqual(said, f'resuming the interrupted training: job {job}\n')
         with urllib.request.urlopen(urllib.request.Request(f'{url}/jobs/{job}/cancel', method='POST')) as reply:
             self.assertEqual(reply.status, 202)
         self.assertEqual([next(second.stderr).strip() for _ in range(3)],

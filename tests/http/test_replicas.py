@@ -117,9 +117,9 @@ class Replicas(Case):
         self.assertEqual([epoch['epoch'] for epoch in record['epochs']], list(range(1, 9)))
 
     def test_a_job_of_a_server_that_stops_can_be_resumed_on_another(self):
-        golden = self.alone(TRAINING)
+        golden = self.alone(LONGER)
         servers = [self.serve() for _ in range(2)]
-        job = submit(servers[0], TRAINING)
+        job = submit(servers[0], LONGER)
         owner = program.poll(lambda: next((s for s in servers if job_of(s, job).get('current', {}).get('step')), None), 'a step')
         other = next(s for s in servers if s is not owner)
         owner.stop()
@@ -129,11 +129,11 @@ class Replicas(Case):
         self.assertEqual(tensors(other, record['model']), golden)
 
     def test_a_server_with_another_key_of_patients_uses_no_row_once_one_is_left_out(self):
-        """Its codes would not be those of the one who is to be left out."""
+        """Its codes are others, so it would leave out nobody."""
         first, second = self.serve(), self.serve()
         forget = {'dataset': 'tiny', 'patient_id': '1'}
         self.assertEqual(client.post_json(first, '/patients/forget', forget).status, 200)
-        self.assert_problem(client.post_json(second, '/patients/forget', forget), 409, 'copy that of the other servers')
+        self.assert_problem(client.post_json(second, '/patients/forget', forget), 409, 'copy it from another server')
         first.stop()
         job = submit(second, TRAINING)
         record = wait_state(second, job, 'failed', 'interrupted')

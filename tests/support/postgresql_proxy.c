@@ -102,7 +102,8 @@ static bool act(struct pair *p)
         kill(atomic_load(&process), SIGKILL);
     atomic_store(&refuses, atomic_load(&what) == PROXY_GONE);
     atomic_store(&silent, atomic_load(&what) == PROXY_SILENT);
-    atomic_store(&acted, true);
+    if (atomic_load(&what) != PROXY_KILL)
+        atomic_store(&acted, true);
     if (atomic_load(&what) == PROXY_STOP || atomic_load(&what) == PROXY_SILENT)
         return false;
     if (atomic_load(&what) == PROXY_LATE)
@@ -113,6 +114,7 @@ static bool act(struct pair *p)
         send_all(p->server, p->bytes, p->n);
     }
     server_end(p);
+    atomic_store(&acted, true); /* of a kill: the server has done all that came before it */
     return true;
 }
 

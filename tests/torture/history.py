@@ -245,7 +245,7 @@ def judge(lines):
 
 
 def verdict(lines):
-    """Sentences for a reader: none where all guarantees were put to the test and kept."""
+    """Sentences for a reader: an empty list where all guarantees were tested and kept."""
     broken, counts = judge(lines)
     wrong = [f'{violation.guarantee}: {violation.what}' for violation in broken]
     return wrong + [f'{guarantee}: nothing to judge it by' for guarantee, count in counts.items() if count == 0]

@@ -109,7 +109,7 @@ class Load:
         return outcome, told
 
     def fault(self, text):
-        """Something that no guarantee is about, and that must not be."""
+        """Note a wrong answer that no guarantee covers."""
         with self.lock:
             self.faults.append(text)
 
@@ -259,8 +259,11 @@ class Load:
     # ---- all of it ----
 
     def loop(self, step, client):
-        while not self.over.is_set():
-            step(client)
+        try:
+            while not self.over.is_set():
+                step(client)
+        except Exception as error:  # pylint: disable=broad-exception-caught
+            self.fault(f'{client} stopped: {error!r}')
 
     def start(self):
         steps = [self.predictor] * 4 + [self.activator] * 2 + [self.submitter] + [self.lister] + [self.reader] * 2

@@ -305,7 +305,7 @@ async function testCandidates({ tap, page, server, api, asked, assertAccessible,
     await page.setViewportSize(WIDE);
     let held = null; // figures that were asked for, and come when there is no canary any more
     await page.route(/\/canary$/, (route) => { if (route.request().method() === 'GET') held = route; else route.continue(); });
-    while (!held) await page.waitForTimeout(100);
+    for (let i = 0; !held; i++) { assert.ok(i < 600, 'no figures were asked for'); await page.waitForTimeout(100); }
     await page.click('button:text-is("End the canary")');
     await said('no canary');
     await held.fulfill({ json: back });

@@ -7,6 +7,7 @@
 #include "far_store.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -184,17 +185,17 @@ static bool is_killed(const struct operation *o, int message)
     pid = fork();
     if (pid == 0)
         writer_process(o, go[0], said[1]);
+    close(go[0]), close(said[1]); /* so that a writer that dies is noticed */
     cr_assert_eq(read(said[0], &letter, 1), 1);
     proxy_process(pid);
     proxy_arm(PROXY_KILL, message);
     cr_assert_eq(write(go[1], "w", 1), 1);
     cr_assert_eq(waitpid(pid, &status, 0), pid);
-    killed = WIFSIGNALED(status);
+    killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     while (killed && !proxy_acted())
         nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
     proxy_disarm();
-    for (int i = 0; i < 2; i++)
-        close(go[i]), close(said[i]);
+    close(go[1]), close(said[0]);
     cr_assert(killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0), "%s: it failed undisturbed",
               o->name);
     return killed;
