@@ -29,7 +29,7 @@ struct forgetting {
     char replay_id[ID_SIZE]; /* "": none is queued */
 };
 
-/* Several servers may share the store, each with a key file of its own: those with another key than the codes would leave out nobody. */
+/* Several servers may share the store, each with its own key file. A server whose key did not make the codes would leave out nobody. */
 static enum status key_check(const struct runner *r, struct error *err)
 {
     char check[PATIENT_CODE_SIZE];

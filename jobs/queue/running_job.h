@@ -1,5 +1,4 @@
-/* jobs/queue/running_job.h - a job that runs tells those who watch it, and keeps its record: what all jobs with the phases and steps of a run
- * have in common. */
+/* jobs/queue/running_job.h - reports a running job to its readers and keeps its record: the common part of jobs with phases and steps of a run. */
 #ifndef JOBS_RUNNING_JOB_H
 #define JOBS_RUNNING_JOB_H
 

@@ -263,7 +263,7 @@ static enum status take_up(struct profiles *p, const char *model, const char *id
     return st == ST_OK && c->fault == ST_IO ? error_set(err, ST_IO, "%s", c->why) : st;
 }
 
-/* With `changing` held: a model that no choice is of has none any more. */
+/* With `changing` held: forget the choices that the store no longer has. */
 static void drop_others(struct profiles *p, const json_t *choices)
 {
     for (struct choice *c = p->choices, *next; c; c = next) {
