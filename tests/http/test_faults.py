@@ -32,8 +32,9 @@ def no_descriptors(server, end):
 
 
 def full_disk(server, end):
-    """A checkpoint and weights do not fit, what is small does."""
-    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (UNLIMITED if end else 200 << 10, UNLIMITED))
+    """A checkpoint and weights do not fit, what is small does, as what the database grows by."""
+    most = os.path.getsize(os.path.join(server.state, 'cxrd.db')) + (100 << 10)
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (UNLIMITED if end else most, UNLIMITED))
 
 
 class Training(FaultCase):
