@@ -10,7 +10,7 @@ from support import client, outside, program
 from support.case import wait_state
 from test_datasets import DatasetsCase, tar
 
-MANY = 5_000  # files: a moment
+MANY = 20_000  # files: some moments
 FAILING = os.path.join(os.path.dirname(os.path.realpath(program.BINARY)), 'tests', 'torture', 'libfailing_malloc.so')
 
 
@@ -48,6 +48,7 @@ class Unpacker(DatasetsCase):
         server = self.start(host, datasets=program.new_folder('datasets'))
         job = self.ask(server, self.wanted(host, ['/b/many.tar']))
         process = program.poll(lambda: unpackers(server.pid), 'an archive is unpacked')[0]
+        program.poll(lambda: any(files for _, _, files in os.walk(f'/proc/{process}/fd/5/')), 'it has begun')  # and so it dies with its server
         os.kill(process, signal.SIGSTOP)
         return server, job, process
 
