@@ -41,7 +41,7 @@ enum status store_job_due(struct store *s, const struct able *able, int64_t *ret
 
     snprintf(sql, sizeof sql, SQL, s->db->engine->now_ms, ID_SIZE);
     /* $1 is the claim's, whose conditions these are */
-    st = store_query(s, &cells, err, sql, "tti", NULL, datasets_of(able), fetches_of(able));
+    st = store_query(s, &cells, err, sql, "tti", (const char *)NULL, datasets_of(able), fetches_of(able));
     left = st == ST_OK && cells.n_rows > 0 ? cells_text(&cells, 0, 0) : NULL;
     *ret_ms = left ? strtoll(left, NULL, 10) : -1;
     if (left && *ret_ms < 0)
