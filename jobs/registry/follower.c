@@ -323,14 +323,17 @@ enum status follower_await(struct follower *f, int64_t epoch, struct error *err)
         const uint64_t before = turns(f);
         const enum status st = store_replicas_behind(f->options.store, epoch, behind, &why);
 
-        if (st == ST_OK && !behind[0])
+        if (st == ST_OK && !behind[0] && answers_by(f) >= epoch)
             return ST_OK;
         if (clock_seconds() > deadline)
             return error_set(
                 err, ST_BUSY,
                 "the model is active as epoch %lld, but it is not known whether all servers answer by it: "
                 "%s",
-                (long long)epoch, st == ST_OK ? behind : why.text);
+                (long long)epoch,
+                st != ST_OK ? why.text
+                : behind[0] ? behind
+                            : f->host);
         wait_for_turn(f, before);
     }
 }

@@ -29,7 +29,8 @@ void follower_called(struct follower *f, const char *address); /* where it liste
  * little later. NULL: no longer; it is not being called when this returns. */
 void follower_watch(struct follower *f, enum shared_kind kind, take_up_fn *take_up, void *arg);
 
-/* Wait until no other server that has a lease answers by an epoch before that one; a lease ends, so this does. The caller answers by it.
+/* Wait until neither this server nor another that has a lease answers by an epoch before that one; a lease ends, so this does. The epoch may
+ * have been made by another server, whose reply this one repeats.
  * Errors: ST_BUSY (the sentence names those that do not). */
 MUST_USE enum status follower_await(struct follower *f, int64_t epoch, struct error *err);
 

@@ -1,6 +1,7 @@
 """Several servers that share one PostgreSQL: each job is done once, whoever dies, and any of them tells of all of it."""
 import json
 import signal
+import threading
 import time
 import unittest
 
@@ -197,6 +198,19 @@ class Replicas(Case):
         for asked, status in ((f'>={second + 1}', 503), ('>=x', 400), ('3', 400)):
             self.assert_problem(client.post(servers[0], '/predict', picture.noise(), Content_Type='image/png', If_Model_Epoch=asked),
                                 status)
+
+    def test_a_server_that_repeats_the_reply_of_another_answers_by_its_epoch_too(self):
+        """A client that lost the reply asks another server, which may not have heard of the epoch yet."""
+        servers = [self.serve() for _ in range(2)]
+        models = [import_model(servers[0], dataset.weights(i + 1), activate=False)['id'] for i in range(2)]
+        for i in range(60):
+            model, key = models[i % 2], {'Idempotency_Key': f'round {i}'}
+            first = threading.Thread(target=client.post, args=(servers[0], f'/models/{model}/activate'), kwargs=key)
+            first.start()
+            time.sleep(i % 20 / 1000)  # in some rounds the epoch is made by now, and not yet followed
+            epoch = self.activate(servers[1], model, **key)
+            self.assertGreaterEqual(self.answered_by(servers[1])[1], epoch)
+            first.join()
 
     def test_an_activation_waits_for_a_server_that_is_paused_until_its_lease_ends(self):
         servers = [self.serve() for _ in range(2)]
