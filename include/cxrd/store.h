@@ -313,8 +313,8 @@ MUST_USE enum status store_setting_get(struct store *s, const char *name, json_t
 
 /* Says how a setting becomes another. It is called in a transaction, so nobody changes it meanwhile on any server; it must not call
  * the store.
- *   now  NULL: there is none
- *   ret  a new reference; `now` itself: it stays; NULL: there is none any more
+ *   now  NULL: the setting does not exist
+ *   ret  a new reference; `now` itself: the setting stays; NULL: it is removed
  * Errors: its own, which end the change. */
 typedef enum status setting_change(void *arg, json_t *now, json_t **ret, struct error *err);
 

@@ -153,7 +153,7 @@ enum { LEASE_TRUST_S = LEASE_S - 3 };
 MUST_USE enum status lease_keeper_start(struct runner *r, struct error *err);
 void lease_keeper_end(struct runner *r);
 
-/* The names of the data sets below a folder, as struct able has them; NULL: there are none. Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
+/* The names of the data sets below a folder, as struct able has them; folder NULL: the server has no data sets. Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
 enum { DATASETS_MOST = 1 << 20 };
 MUST_USE enum status datasets_here(const char *folder, struct buf *ret, struct error *err);
 

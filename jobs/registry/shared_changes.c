@@ -84,7 +84,7 @@ static enum status drop_loaded(struct registry *r, struct error *err)
     return st;
 }
 
-/* "ID.safetensors" and "ID.onnx": what is being written has another name. */
+/* "ID.safetensors" and "ID.onnx": a file that is being written has another name. */
 static bool is_of_model(const char *name, char ret_id[ID_SIZE])
 {
     const char *end = strchr(name, '.');

@@ -47,7 +47,7 @@ struct engine {
     /* SQL: a place for the count of migrations, NULL where it needs none; what that is; that it is so many, of printf() with one %lld. */
     const char *version_make, *version_ask, *version_set;
 
-    /* begin: no other connection writes until the end, so what has been read stays true. commit: what was written is on the disk.
+    /* begin: no other connection writes until the end, so the rows that were read stay as they are. commit: the writes are on the disk.
      * rollback: the database is as before, also where the connection is lost. */
     enum status (*begin)(struct database *db, struct error *err);
     enum status (*commit)(struct database *db, struct error *err);

@@ -136,7 +136,7 @@ static struct loaded_model *candidate_for(struct shadow *s, const char *active)
             log_error(LOG_ERROR, "the end of a shadow is not written", &err);
     }
     if (s->candidate && !itself && strcmp(s->active, active) != 0)
-        shadow_count_anew(s, active); /* another model answers: what was counted is of another pair */
+        shadow_count_anew(s, active); /* another model answers: the counts are of the pair before */
     if (s->candidate && !itself)
         m = loaded_model_hold(s->candidate);
     pthread_mutex_unlock(&s->lock);
