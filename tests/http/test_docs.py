@@ -152,8 +152,9 @@ class TheCommands(ServerCase):
         kubectl() { command kubectl "$@" --validate=false; }  # the cluster has no schema
         may_be_refused() { "$@" || [ $? = 22 ]; }
         serve_a_while() {
+            rm -f served  # the one before said "listening" there
             cxrd serve "$@" > served 2> served.log &
-            for _ in $(seq 3000); do grep -q listening served && break; kill -0 $! || break; sleep 0.1; done
+            for _ in $(seq 3000); do grep -qs listening served && break; kill -0 $! || break; sleep 0.1; done
             kill -TERM $! && wait $!
         }
         set -o pipefail
