@@ -58,10 +58,24 @@ static void word_unknown(struct findings_reader *f, const struct label_words *w,
     f->other_words += w->n > 0;
 }
 
+/* A list as Python writes it that lacks one of its ends: what was cut off may have been findings. */
+static bool is_half_a_list(const char *text, size_t n)
+{
+    while (n > 0 && text[0] == ' ')
+        text++, n--;
+    while (n > 0 && text[n - 1] == ' ')
+        n--;
+    return n > 0 && (text[0] == '[') != (text[n - 1] == ']');
+}
+
 void findings_read(struct findings_reader *f, const char *text, size_t n, size_t line, struct table_row *row)
 {
     struct label_words w = label_words_of(f->labels, text, n);
 
+    if (is_half_a_list(text, n)) {
+        strange_add(&f->words, text, n, line);
+        return;
+    }
     while (label_words_next(&w)) {
         const int label = format_label(f->spec, f->labels, w.word, w.n);
 

@@ -26,7 +26,8 @@ struct findings_reader {
 };
 
 /* The `n` bytes of a cell into the row: findings as label_words_next() takes them. An empty cell is an empty word, which is
- * not understood: nothing says that there is no finding. Where the format is open it says nothing.
+ * not understood: nothing says that there is no finding. Where the format is open it says nothing. Half a list, "['Mass', 'Nod",
+ * is one word that is not understood, in an open format too: the rest of the list may have named findings.
  *   line  of the table, from 1 */
 void findings_read(struct findings_reader *f, const char *text, size_t n, size_t line, struct table_row *row);
 

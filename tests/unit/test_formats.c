@@ -584,6 +584,26 @@ Test(formats, a_word_that_means_no_finding_is_as_one_that_is_not_named)
     release(&r);
 }
 
+/* The part that was cut off may have named findings, and the row would be a negative of them. */
+Test(formats, half_a_list_is_refused_where_other_words_are_ignored)
+{
+    static const char MAPPING[] = "{\"picture\":\"f\",\"findings\":\"l\",\"other_words\":\"ignore\"}";
+    const char *const halves[] = { "['Mass', 'Ede", "Mass', 'Edema']", "[", " ]" };
+    struct error err = { 0 };
+
+    for (size_t i = 0; i < sizeof halves / sizeof *halves; i++) {
+        char text[64], said[64];
+        struct reading r;
+
+        snprintf(text, sizeof text, "f,l\na,Mass\nb,\"%s\"\n", halves[i]);
+        snprintf(said, sizeof said, "'%s' (1 time, first in line 3)", halves[i]);
+        r = text_of(FORMAT_CSV, text);
+        r.source.mapping = MAPPING;
+        r.source.mapping_size = strlen(MAPPING);
+        check_refusal(text, table_read_as(&r.source, &r.labels, &r.t, &err), ST_FORMAT, &err, said);
+    }
+}
+
 /* ---- what does not fit ---- */
 
 static void check_text_refused(enum table_format format, const char *text, const char *word)
