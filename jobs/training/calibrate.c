@@ -71,10 +71,10 @@ void calibrate_temperature(const struct calibration_rows *rows, const uint8_t *p
 
 /* ---- a line for each finding ---- */
 
-/* One finding's line, b + scale (logit - b) + shift, and what Newton's method needs of the loss there, to which half the squared
- * distance from (1, 0) belongs, `faith` times: it keeps findings with hardly a positive where they are. */
+/* One finding's line, b + scale (logit - b) + shift, and what Newton's method needs of the loss there. The prior adds `precision` times
+ * half the squared distance from (1, 0) to the loss: so a finding with hardly a positive stays near (1, 0). */
 struct line {
-    double faith;
+    double precision;
     double scale, shift;
     double loss, slope[2], curve[3]; /* by scale, by shift; twice by scale, by both, twice by shift */
 };
@@ -84,10 +84,10 @@ static void line_measure(const struct calibration_rows *rows, const uint8_t *par
 {
     const double b = rows->log_odds[k], from = l->scale - 1;
 
-    l->loss = l->faith * (from * from + l->shift * l->shift) / 2;
-    l->slope[0] = l->faith * from;
-    l->slope[1] = l->faith * l->shift;
-    l->curve[0] = l->curve[2] = l->faith;
+    l->loss = l->precision * (from * from + l->shift * l->shift) / 2;
+    l->slope[0] = l->precision * from;
+    l->slope[1] = l->precision * l->shift;
+    l->curve[0] = l->curve[2] = l->precision;
     l->curve[1] = 0;
     for (size_t i = 0; i < rows->n; i++) {
         const double u = (double)rows->logits[i * rows->n_labels + k] - b, z = b + l->scale * u + l->shift;
@@ -115,7 +115,7 @@ static bool line_step(const struct calibration_rows *rows, const uint8_t *parts,
 
     for (int halvings = 0; halvings < 20; halvings++) {
         const double part = ldexp(1, -halvings);
-        struct line next = { .faith = l->faith,
+        struct line next = { .precision = l->precision,
                              .scale = l->scale - part * by_scale,
                              .shift = l->shift - part * by_shift };
 
@@ -129,11 +129,11 @@ static bool line_step(const struct calibration_rows *rows, const uint8_t *parts,
 }
 
 void calibrate_platt(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out,
-                     double faith, struct calibration *ret)
+                     double precision, struct calibration *ret)
 {
     ret->method = CALIBRATION_PLATT;
     for (size_t k = 0; k < rows->n_labels; k++) {
-        struct line l = { .faith = faith, .scale = 1 };
+        struct line l = { .precision = precision, .scale = 1 };
         double scale;
 
         line_measure(rows, parts, left_out, k, &l);
@@ -162,20 +162,20 @@ static double row_loss(const struct calibration_rows *rows, const struct calibra
     return sum / (double)rows->n_labels;
 }
 
-/* The ways to fit: the faith of a line; or */
+/* The ways to fit: the precision of a line's prior, or TEMPERATURE. */
 static const double TEMPERATURE = 0;
 
 enum { WAYS = 2 };
-static const double FAITHS[][WAYS] = {
+static const double PRECISIONS[][WAYS] = {
     [CALIBRATION_OF_TRAINING] = { 0, 1 }, /* a temperature, and a line */
     [CALIBRATION_OF_SITE] = { 10, 100 },  /* bench/site.py, docs/validation.md */
 };
 
-static void fit(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out, double faith,
+static void fit(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out, double precision,
                 struct calibration *ret)
 {
-    if (faith > TEMPERATURE)
-        calibrate_platt(rows, parts, left_out, faith, ret);
+    if (precision > TEMPERATURE)
+        calibrate_platt(rows, parts, left_out, precision, ret);
     else
         calibrate_temperature(rows, parts, left_out, ret);
 }
@@ -183,7 +183,7 @@ static void fit(const struct calibration_rows *rows, const uint8_t *parts, uint8
 /* The gain of a way to fit on each row that it has not seen: the mean, and its standard error by patient.
  *   gains  [n], room */
 static enum status gain_unseen(const struct calibration_rows *rows, const struct patients *patients,
-                               const uint8_t *parts, double faith, double *gains, struct estimate *ret)
+                               const uint8_t *parts, double precision, double *gains, struct estimate *ret)
 {
     struct figure mean;
     enum status st = figure_init(&mean, patients);
@@ -191,7 +191,7 @@ static enum status gain_unseen(const struct calibration_rows *rows, const struct
     for (int part = 0; part < N_FOLDS && st == ST_OK; part++) {
         struct calibration c;
 
-        fit(rows, parts, (uint8_t)part, faith, &c);
+        fit(rows, parts, (uint8_t)part, precision, &c);
         for (size_t i = 0; i < rows->n; i++)
             if (parts[i] == part)
                 gains[i] = row_loss(rows, &CALIBRATION_IDENTITY, i) - row_loss(rows, &c, i);
@@ -206,7 +206,7 @@ static enum status gain_unseen(const struct calibration_rows *rows, const struct
 
 /* The way that gains most, if by more than a standard error; a gain of 0: neither does. */
 static enum status choose(const struct calibration_rows *rows, const struct patients *patients,
-                          const uint8_t *parts, const double ways[WAYS], double *gains, double *ret_faith,
+                          const uint8_t *parts, const double ways[WAYS], double *gains, double *ret_precision,
                           double *ret_gain)
 {
     *ret_gain = 0;
@@ -217,7 +217,7 @@ static enum status choose(const struct calibration_rows *rows, const struct pati
             return ST_NOMEM;
         if (e.value > e.error && e.value > *ret_gain) {
             *ret_gain = e.value;
-            *ret_faith = ways[w];
+            *ret_precision = ways[w];
         }
     }
     return ST_OK;
@@ -231,7 +231,7 @@ enum status calibrate(const struct calibration_rows *rows, enum calibration_of o
     struct patients patients = { 0 };
     const double cells = (double)(rows->n * rows->n_labels),
                  known = (double)metrics_known(rows->n * rows->n_labels, rows->truth, 1) / cells;
-    double best = 0, before = 0, faith = 0;
+    double best = 0, before = 0, precision = 0;
     enum status st = parts && gains ? patients_group(rows->n, rows->patients, &patients) : ST_NOMEM;
 
     for (size_t i = 0; i < rows->n && st == ST_OK; i++) {
@@ -239,7 +239,7 @@ enum status calibrate(const struct calibration_rows *rows, enum calibration_of o
         before += row_loss(rows, &CALIBRATION_IDENTITY, i);
     }
     if (st == ST_OK)
-        st = choose(rows, &patients, parts, FAITHS[of], gains, &faith, &best);
+        st = choose(rows, &patients, parts, PRECISIONS[of], gains, &precision, &best);
     patients_release(&patients);
     free(gains);
     free(parts);
@@ -248,6 +248,6 @@ enum status calibrate(const struct calibration_rows *rows, enum calibration_of o
     *ret = (struct calibration_fit){ CALIBRATION_IDENTITY, .loss_before = before / (double)rows->n / known };
     ret->loss_after = ret->loss_before - best / known;
     if (best > 0)
-        fit(rows, NULL, 0, faith, &ret->calibration);
+        fit(rows, NULL, 0, precision, &ret->calibration);
     return ST_OK;
 }

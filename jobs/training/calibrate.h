@@ -5,10 +5,11 @@
  * once more on all rows, if it lowers that loss by more than one standard error, taken by patient (figure.h); otherwise there is no
  * calibration.
  *
- * A line has a prior: its scale and shift are normal about 1 and 0, "as it is", with a precision of `faith` each (maximum a
- * posteriori; of a shift alone, `faith` weighs as many rows whose probability is a half as four times that). Of all findings of a
- * training a temperature and a line with hardly any faith are tried, of a single finding of a site, where positives are few, lines with
- * much: such a step is short, and so it goes the right way on other rows, too, where a free line follows chance. */
+ * A line has a prior: its scale and shift are normal about 1 and 0, which change nothing, each with the precision (the inverse of the
+ * variance) `precision`; the fit is the maximum a posteriori. Of a shift alone, `precision` weighs as much as four times so many rows
+ * whose probability is a half. Of a training, all findings together, a temperature and a line of precision 1 are tried; of a single
+ * finding of a site, where positives are few, lines of precision 10 and 100: their step is short, so it improves other rows too, where
+ * a line without a prior would follow chance. */
 #ifndef JOBS_TRAINING_CALIBRATE_H
 #define JOBS_TRAINING_CALIBRATE_H
 
@@ -42,6 +43,6 @@ MUST_USE enum status calibrate(const struct calibration_rows *rows, enum calibra
 void calibrate_temperature(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out,
                            struct calibration *ret);
 void calibrate_platt(const struct calibration_rows *rows, const uint8_t *parts, uint8_t left_out,
-                     double faith, struct calibration *ret);
+                     double precision, struct calibration *ret);
 
 #endif

@@ -305,9 +305,9 @@ Test(fit, is_the_least_loss_on_its_own_rows)
 }
 
 /* Minus the logarithm of the posterior of one finding's line, up to a constant: written anew, by the line about the base rate. */
-static double line_loss(const struct made *m, size_t k, double faith, double scale, double shift)
+static double line_loss(const struct made *m, size_t k, double precision, double scale, double shift)
 {
-    double sum = faith * ((scale - 1) * (scale - 1) + shift * shift) / 2;
+    double sum = precision * ((scale - 1) * (scale - 1) + shift * shift) / 2;
 
     for (size_t i = 0; i < m->rows.n; i++) {
         const size_t at = i * N_NIH_LABELS + k;
@@ -318,9 +318,9 @@ static double line_loss(const struct made *m, size_t k, double faith, double sca
     return sum;
 }
 
-Test(fit, a_line_is_where_rows_and_prior_agree_best_and_faith_keeps_it_near)
+Test(fit, a_line_is_where_rows_and_prior_agree_best_and_a_precise_prior_keeps_it_near)
 {
-    static const double FAITHS[] = { 1, 10, 100, 1e9 };
+    static const double PRECISIONS[] = { 1, 10, 100, 1e9 };
     struct made m = rows_made(601, 0.5, -0.7, true);
 
     m.rows.log_odds = m.log_odds;
@@ -331,15 +331,15 @@ Test(fit, a_line_is_where_rows_and_prior_agree_best_and_faith_keeps_it_near)
             struct calibration c;
             double shift, least, far;
 
-            calibrate_platt(&m.rows, NULL, 0, FAITHS[f], &c);
+            calibrate_platt(&m.rows, NULL, 0, PRECISIONS[f], &c);
             shift = (double)c.shift[k] - (1 - (double)c.scale[k]) * m.log_odds[k];
-            least = line_loss(&m, k, FAITHS[f], (double)c.scale[k], shift);
+            least = line_loss(&m, k, PRECISIONS[f], (double)c.scale[k], shift);
             for (int way = 0; way < 8; way++) {
                 const double angle = 0.785398163397448 * way;
 
-                cr_assert_gt(line_loss(&m, k, FAITHS[f], (double)c.scale[k] + 0.01 * cos(angle),
+                cr_assert_gt(line_loss(&m, k, PRECISIONS[f], (double)c.scale[k] + 0.01 * cos(angle),
                                        shift + 0.01 * sin(angle)),
-                             least, "finding %zu, faith %g, way %d", k, FAITHS[f], way);
+                             least, "finding %zu, precision %g, way %d", k, PRECISIONS[f], way);
             }
             far = hypot((double)c.scale[k] - 1, shift);
             cr_assert_lt(far, before);
