@@ -323,7 +323,7 @@ enum status audit_open(const char *path, size_t max_bytes, struct audit **ret_au
     a->chain_fd = -1;
     a->max_bytes = max_bytes;
     a->rotate_at = max_bytes;
-    a->room = AUDIT_STRANGERS;
+    a->room = AUDIT_UNTRUSTED;
     a->at = clock_seconds();
     pthread_mutex_init(&a->sync_lock, NULL);
     pthread_mutex_init(&a->lock, NULL);
@@ -543,7 +543,7 @@ static bool has_room(struct audit *a)
 {
     const double now = clock_seconds();
 
-    a->room = fmin(AUDIT_STRANGERS, a->room + now - a->at);
+    a->room = fmin(AUDIT_UNTRUSTED, a->room + now - a->at);
     a->at = now;
     if (a->room < 1) {
         a->left_out++;
@@ -553,7 +553,7 @@ static bool has_room(struct audit *a)
     return true;
 }
 
-enum status audit_stranger(struct audit *a, json_t *members, struct error *err)
+enum status audit_untrusted(struct audit *a, json_t *members, struct error *err)
 {
     enum status st = ST_OK;
 

@@ -36,8 +36,8 @@ MUST_USE enum status audit_write(struct audit *a, const char *event, json_t *mem
 /* Append a "refused" event of somebody without a key, who can cause as many as there is room for: only so many are written
  * at once, and one a second after that. How many were left out is said by an event of its own, "left_out", before the next
  * line of any kind. Does not wait for the disk; otherwise as audit_write(). */
-enum { AUDIT_STRANGERS = 100 };
-MUST_USE enum status audit_stranger(struct audit *a, json_t *members, struct error *err);
+enum { AUDIT_UNTRUSTED = 100 };
+MUST_USE enum status audit_untrusted(struct audit *a, json_t *members, struct error *err);
 
 /* Open the path anew, after another program moved the file away. Errors: ST_IO: the old one stays in use. */
 MUST_USE enum status audit_reopen(struct audit *a, struct error *err);

@@ -219,8 +219,7 @@ struct dataset_report {
         file_name[TABLE_NAME + 1]; /* a row without a file; the first file; "": none */
     size_t same_names;             /* files of one name in a second folder, with the same bytes */
     size_t equal_pictures, equal_patients, equal_left_out; /* see split_make() */
-    size_t
-        equal_normal; /* normal chests that are not tested on for their pictures, see rows_keep_strangers() */
+    size_t equal_normal; /* normal chests that are not tested on for their pictures, see rows_keep_unseen() */
     struct flow {
         size_t rows, patients;
     } flow[N_FLOW];
@@ -256,7 +255,7 @@ struct dataset_report {
  *   drop_no_finding  rows that name "No Finding" are dropped as well
  *   frontal          rows with a view that is neither PA nor AP are dropped, too; one that is not known stays
  *   ret_normal       those of them that only drop_no_finding dropped: normal chests to test with, of any patient
- *                    (see rows_keep_strangers()); may be NULL
+ *                    (see rows_keep_unseen()); may be NULL
  * Errors: ST_UNUSABLE (no row is left), ST_NOMEM. */
 MUST_USE enum status table_filter(const struct table *t, int max_age, bool drop_no_finding, bool frontal,
                                   struct rows *ret_used, struct rows *ret_normal,
@@ -381,7 +380,7 @@ void split_census(const struct table *t, const struct split *s, struct dataset_r
  *                    as split_make() draws patients together
  *   pixels  as in struct split_options
  * Errors: ST_NOMEM. */
-MUST_USE enum status rows_keep_strangers(const struct table *t, const struct split *split, enum split_by by,
-                                         const uint64_t *pixels, struct rows *rows);
+MUST_USE enum status rows_keep_unseen(const struct table *t, const struct split *split, enum split_by by,
+                                      const uint64_t *pixels, struct rows *rows);
 
 #endif

@@ -61,7 +61,7 @@ MUST_USE enum status ranks_gather(struct ranks *r, void *all, size_t each, const
                                   struct error *err);
 
 /* The text of rank 0. Every other rank gets it in *bytes, for free(), and *n; NULL and 0 of nothing. */
-MUST_USE enum status ranks_tell(struct ranks *r, void **bytes, size_t *n, struct error *err);
+MUST_USE enum status ranks_broadcast(struct ranks *r, void **bytes, size_t *n, struct error *err);
 
 /* The sum of `n_parts` vectors, a power of two, along one fixed binary tree: lower half + upper half, down to single ones; so it is the same,
  * bit for bit, for any number of ranks. Each rank has those of its share, or has summed some of them up along the same tree.

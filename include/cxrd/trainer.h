@@ -137,11 +137,11 @@ extern const char *const SCORED_NAMES[N_SCORED]; /* "validation", "test", "no_fi
 
 enum { MAX_EPOCHS = 1000 };
 
-enum rival {
-    RIVAL_NONE,
-    RIVAL_SCORED,
-    RIVAL_FAILED,        /* no numbers, or not of the same rows */
-    RIVAL_OTHER_FINDINGS /* it does not answer for the same findings */
+enum incumbent {
+    INCUMBENT_NONE,
+    INCUMBENT_SCORED,
+    INCUMBENT_FAILED,        /* no numbers, or not of the same rows */
+    INCUMBENT_OTHER_FINDINGS /* it does not answer for the same findings */
 };
 
 struct train_result {
@@ -164,9 +164,9 @@ struct train_result {
     struct groups groups;       /* of the test rows */
     struct decisions decisions; /* the same */
     struct gate_report gate;
-    enum rival rival;                /* with "if_better", of the observer's rival: */
+    enum incumbent incumbent;        /* with "if_better", of the observer's incumbent: */
     struct comparison comparison;    /* with it, if it was scored */
-    enum lineage rival_split;        /* of the rival, for this run's split, if it was scored */
+    enum lineage incumbent_split;    /* of the incumbent, for this run's split, if it was scored */
     struct buf scores_csv[N_SCORED]; /* header and a line a row, in table order */
     size_t unreadable;               /* pictures that were found but are no good */
     struct slow_rank {               /* made all others wait, see ranks_slow() */
@@ -202,7 +202,7 @@ struct train_observer {
      *   ret_patients  the run's own */
     enum status (*patients)(void *arg, struct patients **ret_patients, struct error *err);
     /* The model to compare with, when the new one is evaluated: borrowed to the end of the run; NULL: none. */
-    const struct model *(*rival)(void *arg);
+    const struct model *(*incumbent)(void *arg);
 };
 
 struct train_request {

@@ -6,8 +6,8 @@
 #include "cxrd/dataset.h"
 
 #include "cxrd/rng.h"
-#include "kin.h"
 #include "lists.h"
+#include "row_groups.h"
 
 #include <assert.h>
 #include <math.h>
@@ -22,7 +22,7 @@ struct marking {
     const struct table *t;
     const struct rows *rows;
     uint8_t *part; /* [rows->n] */
-    struct kin kin;
+    struct row_groups groups;
     size_t equal_left_out;
     struct rng rng;
     struct error *err;
@@ -83,7 +83,7 @@ static uint64_t stratum_of(const struct marking *m, size_t position)
 }
 
 static uint64_t patient_of(const struct marking *m, size_t position) { return row_at(m, position)->patient; }
-static uint64_t kin_of(const struct marking *m, size_t position) { return m->kin.group[position]; }
+static uint64_t group_of(const struct marking *m, size_t position) { return m->groups.group[position]; }
 
 /* Group the positions whose part is `from`; FORGOTTEN + 1 stands for all of them. */
 static enum status groups_make(const struct marking *m, int from,
@@ -195,7 +195,7 @@ static enum status mark_patients(struct marking *m, size_t n_marked, uint8_t mar
     struct groups g;
     uint32_t *order = NULL;
     size_t marked = 0, smallest = 0;
-    enum status st = groups_make(m, TRAIN, kin_of, &g);
+    enum status st = groups_make(m, TRAIN, group_of, &g);
 
     if (st != ST_OK)
         return st;
@@ -337,7 +337,7 @@ static enum status count_torn_patients(const struct marking *m, size_t *ret_pati
 static void keep_equals_together(struct marking *m)
 {
     for (size_t i = 0; i < m->rows->n; i++)
-        m->part[i] = m->part[m->kin.twin[i]];
+        m->part[i] = m->part[m->groups.same_picture[i]];
 }
 
 /* Rows of one list whose pictures are equal to those of another, which tests or validates: the last of TRAIN, VALIDATION and TEST
@@ -349,10 +349,10 @@ static enum status leave_out_tested(struct marking *m)
     if (!last)
         return ST_NOMEM;
     for (size_t i = 0; i < m->rows->n; i++)
-        if (m->part[i] != LEFT_OUT && m->part[i] > last[m->kin.twin[i]])
-            last[m->kin.twin[i]] = m->part[i];
+        if (m->part[i] != LEFT_OUT && m->part[i] > last[m->groups.same_picture[i]])
+            last[m->groups.same_picture[i]] = m->part[i];
     for (size_t i = 0; i < m->rows->n; i++)
-        if (m->part[i] < last[m->kin.twin[i]]) {
+        if (m->part[i] < last[m->groups.same_picture[i]]) {
             m->part[i] = LEFT_OUT;
             m->equal_left_out++;
         }
@@ -403,8 +403,8 @@ static enum status report_split(const struct marking *m, const struct split *s, 
 
     if (st != ST_OK)
         return st;
-    report->equal_pictures = m->kin.equal_pictures;
-    report->equal_patients = m->kin.equal_patients;
+    report->equal_pictures = m->groups.equal_pictures;
+    report->equal_patients = m->groups.equal_patients;
     report->equal_left_out = m->equal_left_out;
     report->not_listed = count_part(m, LEFT_OUT) - m->equal_left_out;
     report->usable = s->part[TRAIN].n + s->part[VALIDATION].n + s->part[TEST].n;
@@ -422,7 +422,7 @@ static enum status refuse_empty(const struct marking *m, const char *part, struc
     bool one = m->rows->n > 1;
 
     for (size_t i = 1; i < m->rows->n; i++)
-        one &= m->kin.group[i] == m->kin.group[0];
+        one &= m->groups.group[i] == m->groups.group[0];
     if (one && row_at(m, 0)->patient == PATIENT_NONE && row_at(m, m->rows->n - 1)->patient == PATIENT_NONE)
         why = ", and none has a Patient ID, so that all count as one patient's";
     else if (one)
@@ -440,7 +440,7 @@ enum status split_make(const struct table *t, const struct rows *rows, const str
 
     rng_seed(&m.rng, options->seed, RNG_STREAM);
     if (st == ST_OK)
-        st = kin_find(t, rows, options->pixels, &m.kin);
+        st = row_groups_find(t, rows, options->pixels, &m.groups);
     if (st == ST_OK)
         st = mark_all(&m, options);
     if (st == ST_OK)
@@ -462,7 +462,7 @@ enum status split_make(const struct table *t, const struct rows *rows, const str
         s = (struct split)SPLIT_INIT;
     }
     split_release(&s);
-    kin_release(&m.kin);
+    row_groups_release(&m.groups);
     free(m.part);
     return st;
 }

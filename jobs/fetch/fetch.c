@@ -1,5 +1,5 @@
 /* jobs/fetch/fetch.c - a data set of a table and archives, see cxrd/fetch.h. */
-#include "apart.h"
+#include "unpack_process.h"
 
 #include "cxrd/id.h"
 #include "cxrd/log.h"

@@ -42,7 +42,7 @@ static void renew(struct runner *r)
         lose(r, &err);
 }
 
-static void *keeper_main(void *arg)
+static void *lease_main(void *arg)
 {
     struct runner *r = arg;
 
@@ -60,18 +60,18 @@ static void *keeper_main(void *arg)
     return NULL;
 }
 
-enum status lease_keeper_start(struct runner *r, struct error *err)
+enum status lease_thread_start(struct runner *r, struct error *err)
 {
-    return thread_start(&r->keeper, keeper_main, r, "the thread that keeps jobs", err);
+    return thread_start(&r->lease_thread, lease_main, r, "the thread that renews leases", err);
 }
 
-void lease_keeper_end(struct runner *r)
+void lease_thread_end(struct runner *r)
 {
     pthread_mutex_lock(&r->lock);
     r->over = true;
     pthread_cond_broadcast(&r->begun);
     pthread_mutex_unlock(&r->lock);
-    pthread_join(r->keeper, NULL);
+    pthread_join(r->lease_thread, NULL);
 }
 
 void running_not_written(struct runner *r, const struct error *why, struct error *err)

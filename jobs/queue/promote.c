@@ -35,11 +35,11 @@ static void first_reason(const struct train_result *result, char reason[REASON_T
 }
 
 /* Why there is no comparison to decide by. */
-static const char *not_compared(enum rival rival)
+static const char *not_compared(enum incumbent incumbent)
 {
-    if (rival == RIVAL_NONE)
+    if (incumbent == INCUMBENT_NONE)
         return "the active model was not there when they were to be compared";
-    if (rival == RIVAL_OTHER_FINDINGS)
+    if (incumbent == INCUMBENT_OTHER_FINDINGS)
         return "the active model answers for other findings, so that the two cannot be compared: activate it "
                "by "
                "hand, or ask for 'promote' \"always\"";
@@ -64,8 +64,8 @@ static enum status decide(struct registry *registry, const struct claim *by, con
     case PROMOTE_IF_BETTER:
     case PROMOTE_AFTER_SHADOW: break;
     }
-    if (result->rival != RIVAL_SCORED)
-        snprintf(reason, REASON_TEXT, "%s", not_compared(result->rival));
+    if (result->incumbent != INCUMBENT_SCORED)
+        snprintf(reason, REASON_TEXT, "%s", not_compared(result->incumbent));
     else if (!train_beats_base_rates(result))
         snprintf(reason, REASON_TEXT,
                  "its validation loss, %.4f, is not below the %.4f of predicting the base rates for everyone",
@@ -108,16 +108,17 @@ static enum status try_in_shadow(struct runner *r, const char *job, const struct
 }
 
 enum status job_promote(struct runner *r, const char *job, const struct train_config *c,
-                        const struct train_result *result, const char *rival, json_t *record,
+                        const struct train_result *result, const char *incumbent, json_t *record,
                         bool *ret_promoted, struct error *err)
 {
     struct registry *registry = r->registry;
     const char *id = json_string_value(json_object_get(record, "model"));
     struct loaded_model *active = registry_active(registry);
     struct registry_fault fault;
-    const bool compared = result->rival == RIVAL_SCORED, broken = !active && registry_fault(registry, &fault);
+    const bool compared = result->incumbent == INCUMBENT_SCORED,
+               broken = !active && registry_fault(registry, &fault);
     char reason[REASON_TEXT] = "", chosen[ID_SIZE] = "";
-    const char *before = compared ? rival : active ? active->id : broken ? fault.model : chosen;
+    const char *before = compared ? incumbent : active ? active->id : broken ? fault.model : chosen;
     bool shadow;
     json_t *promotion;
     /* A server of several that has lost touch with the store answers by no model, though one is chosen. */
@@ -127,7 +128,7 @@ enum status job_promote(struct runner *r, const char *job, const struct train_co
         st = decide(registry, &r->running, c, result, id, before, ret_promoted, &shadow, reason, err);
 
     if (st == ST_OK) {
-        promotion = promotion_json(c, *ret_promoted, reason, compared ? rival : NULL, result);
+        promotion = promotion_json(c, *ret_promoted, reason, compared ? incumbent : NULL, result);
         json_object_set_new(promotion, "shadow", json_null());
         json_object_set_new(record, "promotion", promotion);
         if (shadow)

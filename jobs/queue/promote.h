@@ -10,10 +10,10 @@
  * it gains over the active one. With "after_shadow" one that would is put into the shadow of the active one, which decides later.
  *   id            of the job
  *   ret_promoted  whether it has; set on failure too
- *   rival  the model that result->comparison is with, "" for none
+ *   incumbent  the model that result->comparison is with, "" for none
  * Errors: registry_activate()'s. */
 MUST_USE enum status job_promote(struct runner *r, const char *id, const struct train_config *c,
-                                 const struct train_result *result, const char *rival, json_t *record,
+                                 const struct train_result *result, const char *incumbent, json_t *record,
                                  bool *ret_promoted, struct error *err);
 
 #endif

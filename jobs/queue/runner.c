@@ -265,10 +265,10 @@ enum status runner_start(const struct runner_options *options, struct store *sto
     pthread_mutex_init(&r->fetching, NULL);
     condition_init(&r->wake);
     condition_init(&r->begun);
-    st = lease_keeper_start(r, err);
+    st = lease_thread_start(r, err);
     if (st == ST_OK &&
         (st = thread_start(&r->thread, runner_main, r, "the thread that runs jobs", err)) != ST_OK)
-        lease_keeper_end(r);
+        lease_thread_end(r);
     if (st != ST_OK) {
         runner_free(r);
         return st;
@@ -305,7 +305,7 @@ bool runner_stop(struct runner *r, double seconds)
     if (!over)
         return false;
     pthread_join(r->thread, NULL);
-    lease_keeper_end(r);
+    lease_thread_end(r);
     unwritten_retry(r); /* or the next start finds it running, and calls it interrupted */
     runner_free(r);
     return true;

@@ -15,7 +15,7 @@
 struct training_job {
     struct running_job job;
     struct train_config config;
-    struct loaded_model *rival; /* what it was compared with; NULL: nothing */
+    struct loaded_model *incumbent; /* what it was compared with; NULL: nothing */
 };
 
 /* ---- what is told while it runs ---- */
@@ -114,15 +114,15 @@ static bool on_will_resume(void *arg)
     return !stop_cancels(atomic_load(&t->job.r->stop));
 }
 
-static const struct model *on_rival(void *arg)
+static const struct model *on_incumbent(void *arg)
 {
     struct training_job *t = arg;
 
     if (on_enough(t)) /* it takes nobody's place */
         return NULL;
-    loaded_model_release(t->rival); /* a run asks once, but nobody promised */
-    t->rival = registry_active(t->job.r->registry);
-    return t->rival ? t->rival->model : NULL;
+    loaded_model_release(t->incumbent); /* a run asks once, but nobody promised */
+    t->incumbent = registry_active(t->job.r->registry);
+    return t->incumbent ? t->incumbent->model : NULL;
 }
 
 static enum status on_patients(void *arg, struct patients **ret_patients, struct error *err)
@@ -219,8 +219,8 @@ static enum status model_save(struct training_job *t, const struct train_result 
     enum status st = job_model_add(t->job.r, &t->job.r->running, result->model, t->job.record, err);
 
     if (st == ST_OK) {
-        st = job_promote(t->job.r, t->job.id, &t->config, result, t->rival ? t->rival->id : "", t->job.record,
-                         &promoted, err);
+        st = job_promote(t->job.r, t->job.id, &t->config, result, t->incumbent ? t->incumbent->id : "",
+                         t->job.record, &promoted, err);
         if (st != ST_OK)
             model_take_back(t);
         else
@@ -358,7 +358,7 @@ static enum status train(struct training_job *t, struct error *err)
                                              .step = on_step,
                                              .epoch = on_epoch,
                                              .patients = on_patients,
-                                             .rival = on_rival };
+                                             .incumbent = on_incumbent };
     struct places places = { .scores = "" };
     struct model *init = NULL;
     struct train_request request = { .config = &t->config,
@@ -423,7 +423,7 @@ enum status training_job_run(struct runner *r, const char *id, const json_t *con
         st = config_read(&t, config, errors, err);
     if (st == ST_OK)
         st = train(&t, err);
-    loaded_model_release(t.rival);
+    loaded_model_release(t.incumbent);
     json_decref(errors);
     return st;
 }

@@ -35,7 +35,7 @@ struct runner {
     struct runner_options options;
     struct store *store;
     struct registry *registry;
-    pthread_t thread, keeper; /* the latter renews the lease of the running job, see lease.c */
+    pthread_t thread, lease_thread; /* the latter renews the lease of the running job, see lease.c */
 
     pthread_mutex_t
         lock; /* guards `running`, `trusted_until`, `too_late`, `unwritten`, `shutdown` and `over` */
@@ -149,9 +149,9 @@ enum status running_needs(struct runner *r, enum status st);
 /* How long after a claim or a renewal was asked for the job is surely nobody else's. */
 enum { LEASE_TRUST_S = LEASE_S - 3 };
 
-/* Start `keeper`, and let it end. Errors: ST_IO. */
-MUST_USE enum status lease_keeper_start(struct runner *r, struct error *err);
-void lease_keeper_end(struct runner *r);
+/* Start `lease_thread`, and let it end. Errors: ST_IO. */
+MUST_USE enum status lease_thread_start(struct runner *r, struct error *err);
+void lease_thread_end(struct runner *r);
 
 /* The names of the data sets below a folder, as struct able has them; folder NULL: the server has no data sets. Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
 enum { DATASETS_MOST = 1 << 20 };

@@ -33,7 +33,7 @@ enum status registry_open(struct store *store, const char *state, const struct r
     if (st == ST_OK)
         st = model_cache_new(options->beside, &r->cache, err);
     if (st == ST_OK)
-        st = answering_begin(r, err);
+        st = active_model_begin(r, err);
     if (st != ST_OK) {
         registry_close(r);
         return st;
@@ -46,7 +46,7 @@ void registry_close(struct registry *r)
 {
     if (!r)
         return;
-    answering_end(r);
+    active_model_end(r);
     model_cache_free(r->cache);
     pthread_mutex_destroy(&r->exporting);
     pthread_mutex_destroy(&r->fetching);

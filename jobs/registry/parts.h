@@ -1,4 +1,4 @@
-/* jobs/registry/parts.h - what the files behind cxrd/registry.h share: registry.c has the models and their files, answering.c the one
+/* jobs/registry/parts.h - what the files behind cxrd/registry.h share: registry.c has the models and their files, active_model.c the one
  * that answers. */
 #ifndef JOBS_REGISTRY_PARTS_H
 #define JOBS_REGISTRY_PARTS_H
@@ -53,7 +53,7 @@ enum status model_own_read(struct registry *r, struct loaded_model *m, struct er
 void shared_changes_begin(struct registry *r);
 
 /* Load the model that answers; follow the other servers of a shared store. Errors: ST_IO, ST_NOMEM. */
-MUST_USE enum status answering_begin(struct registry *r, struct error *err);
-void answering_end(struct registry *r);
+MUST_USE enum status active_model_begin(struct registry *r, struct error *err);
+void active_model_end(struct registry *r);
 
 #endif

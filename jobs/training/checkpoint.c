@@ -534,7 +534,7 @@ static enum status file_of_ranks(struct run *r, struct file_bytes *file, bool *r
     st = unread(st == ST_NOTFOUND ? ST_OK : st, &why, r->err);
     if (st == ST_OK)
         st = ranks_or(r->ranks, ret_there, 1, r->err);
-    return st == ST_OK ? ranks_tell(r->ranks, &file->data, &file->size, r->err) : st;
+    return st == ST_OK ? ranks_broadcast(r->ranks, &file->data, &file->size, r->err) : st;
 }
 
 static enum status go_on_from(struct run *r, const struct array_file *f)

@@ -156,7 +156,7 @@ static enum status write_all_scores(struct run *r, const struct scores scores[N_
     return st;
 }
 
-/* The kept model on all sets, and then its rival on what they are to be compared on. */
+/* The kept model on all sets, and then its incumbent on what they are to be compared on. */
 static enum status evaluate_sets(struct run *r)
 {
     const struct rows *validation = &r->split.part[VALIDATION];
@@ -172,7 +172,7 @@ static enum status evaluate_sets(struct run *r)
     for (int set = 0; set < N_SCORED && st == ST_OK; set++)
         st = run_evaluate_set(r, set, &scores[set]);
     if (st == ST_OK)
-        st = run_rival(r, &scores[SCORED_VALIDATION], &scores[SCORED_NO_FINDING]);
+        st = run_incumbent(r, &scores[SCORED_VALIDATION], &scores[SCORED_NO_FINDING]);
     if (st == ST_OK && train_config_sees(r->config))
         st = plots_worst(r->result->plots, &r->pictures, r->result->model, &scores[SCORED_TEST], r->err);
     if (st == ST_OK)

@@ -51,7 +51,7 @@ static void plan(struct run *r)
     trained = r->config->steps_per_epoch ? r->steps_per_epoch * batch : n_train;
     r->images_total = run_scored_rows(r) + r->n_epochs * run_validation_rows(r) +
                       (r->n_epochs - regresses) * run_step_cost(r) * trained + regresses * regression_cost(r);
-    r->images_total += run_rival_rows(r);
+    r->images_total += run_incumbent_rows(r);
 }
 
 /* A step forward and backward costs about three times a forward pass; nothing goes back through a frozen backbone. */

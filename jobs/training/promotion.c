@@ -98,16 +98,17 @@ static json_t *comparison_json(const char *active_id, const struct train_result 
     for (size_t k = 0; k < result->labels.n; k++)
         json_array_append_new(findings, pair_json(result->labels.names[k], &c->findings[k]));
     return json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:o,s:o}", "active", active_id, "active_split",
-                     LINEAGE_NAMES[result->rival_split], "narrower", c->narrower, "rows", (json_int_t)c->rows,
-                     "normal_rows", (json_int_t)c->normal_rows, "patients", (json_int_t)c->patients,
-                     "macro_auroc", pair_json(NULL, &c->macro), "findings", findings);
+                     LINEAGE_NAMES[result->incumbent_split], "narrower", c->narrower, "rows",
+                     (json_int_t)c->rows, "normal_rows", (json_int_t)c->normal_rows, "patients",
+                     (json_int_t)c->patients, "macro_auroc", pair_json(NULL, &c->macro), "findings",
+                     findings);
 }
 
 json_t *promotion_json(const struct train_config *c, bool promoted, const char *reason, const char *active_id,
                        const struct train_result *result)
 {
     const char *warning =
-        active_id ? promotion_warning(result->dataset.init_split, result->rival_split) : NULL;
+        active_id ? promotion_warning(result->dataset.init_split, result->incumbent_split) : NULL;
 
     return json_pack("{s:s,s:b,s:s,s:s?,s:f,s:f,s:o}", "promote", promote_name(c->promote), "promoted",
                      promoted, "reason", reason, "warning", warning, "margin", c->promote_margin, "max_drop",

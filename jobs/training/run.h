@@ -166,7 +166,7 @@ MUST_USE enum status run_agree_weights(struct run *r);
 /* One batch, one change of the weights. After ST_CANCELLED and ST_IO it is as if it had not begun. */
 MUST_USE enum status run_step(struct run *r, struct running *e);
 
-/* ---- what several of them use; run.c, and gate.c, prepare.c, annotate.c, rival.c ---- */
+/* ---- what several of them use; run.c, and gate.c, prepare.c, annotate.c, incumbent.c ---- */
 MUST_USE enum status run_gate_fit(struct run *r);           /* r->gate */
 MUST_USE enum status run_gate_try(struct run *r, int part); /* on pictures of that part: result->gate */
 bool run_cancelled(const struct run *r);
@@ -211,12 +211,13 @@ MUST_USE enum status run_annotate(struct run *r);
  * Errors: ST_NOMEM. */
 MUST_USE enum status run_baseline(struct run *r);
 
-/* Rows that a rival will be scored on, if there is one. */
-size_t run_rival_rows(const struct run *r);
+/* Rows that an incumbent will be scored on, if there is one. */
+size_t run_incumbent_rows(const struct run *r);
 
-/* After the kept model has scored these: score the observer's rival on the same rows and compare the two, if the job is
+/* After the kept model has scored these: score the observer's incumbent on the same rows and compare the two, if the job is
  * to be promoted by figures. Errors: scorer_run()'s. */
-MUST_USE enum status run_rival(struct run *r, const struct scores *validation, const struct scores *normal);
+MUST_USE enum status run_incumbent(struct run *r, const struct scores *validation,
+                                   const struct scores *normal);
 
 /* A map of test rows (embedding.c): which of `rows` and room for what the kept model's head reads of their pictures; and, when
  * these are there, the map itself into the result's plots. Nothing where the job does not ask for it.

@@ -429,11 +429,11 @@ static enum status choose_normal(struct run *r)
     size_t others;
     enum status st = ST_OK;
 
-    if (by != SPLIT_IMAGE && rows_keep_strangers(&r->table, &r->split, by, NULL, &r->normal) != ST_OK)
+    if (by != SPLIT_IMAGE && rows_keep_unseen(&r->table, &r->split, by, NULL, &r->normal) != ST_OK)
         return error_nomem(r->err);
     others = r->normal.n;
     st = run_look_at(r, &r->normal);
-    if (st == ST_OK && rows_keep_strangers(&r->table, &r->split, by, r->pixels, &r->normal) != ST_OK)
+    if (st == ST_OK && rows_keep_unseen(&r->table, &r->split, by, r->pixels, &r->normal) != ST_OK)
         st = error_nomem(r->err);
     report->equal_normal = others - r->normal.n;
     return st;

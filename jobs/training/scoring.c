@@ -107,27 +107,27 @@ static enum status rows_keep_others(const struct table *t, struct patients *know
 static enum status hold_against(const struct table *t, const struct split *learned, struct patients *known,
                                 const struct rows *scored, struct in_common *ret)
 {
-    struct rows strangers = { 0, malloc((scored->n + 1) * sizeof *strangers.index) };
+    struct rows unseen = { 0, malloc((scored->n + 1) * sizeof *unseen.index) };
     struct flow all, others;
-    enum status st = strangers.index ? ST_OK : ST_NOMEM;
+    enum status st = unseen.index ? ST_OK : ST_NOMEM;
 
     for (size_t i = 0; i < scored->n && st == ST_OK; i++) {
-        strangers.index[strangers.n++] = scored->index[i];
+        unseen.index[unseen.n++] = scored->index[i];
         ret->pictures += is_among(&learned->part[TRAIN], scored->index[i]);
     }
     if (st == ST_OK)
         st = flow_count(t, scored, &all);
     if (st == ST_OK)
-        st = rows_keep_strangers(t, learned, SPLIT_PATIENT, NULL, &strangers);
+        st = rows_keep_unseen(t, learned, SPLIT_PATIENT, NULL, &unseen);
     if (st == ST_OK && known)
-        st = rows_keep_others(t, known, &strangers);
+        st = rows_keep_others(t, known, &unseen);
     if (st == ST_OK)
-        st = flow_count(t, &strangers, &others);
+        st = flow_count(t, &unseen, &others);
     if (st == ST_OK) {
         ret->patients = all.patients - others.patients;
         ret->rows = all.rows - others.rows;
     }
-    rows_release(&strangers);
+    rows_release(&unseen);
     return st;
 }
 

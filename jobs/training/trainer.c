@@ -60,7 +60,7 @@ static void evaluate_kept(struct run *r)
     const struct error ended = *r->err;
     const size_t planned = r->images_total;
 
-    r->images_total = r->images_done + run_scored_rows(r) + run_rival_rows(r);
+    r->images_total = r->images_done + run_scored_rows(r) + run_incumbent_rows(r);
     r->images_given_up = planned > r->images_total ? planned - r->images_total : 0;
     run_tell_phase(r, PHASE_EVALUATING);
     if (run_evaluate(r) != ST_OK && !run_cancelled(r))

@@ -367,7 +367,7 @@ static enum status tell(struct ranks *r, void *bytes, size_t n, struct error *er
     return exchange(r, err);
 }
 
-enum status ranks_tell(struct ranks *r, void **bytes, size_t *n, struct error *err)
+enum status ranks_broadcast(struct ranks *r, void **bytes, size_t *n, struct error *err)
 {
     const struct error no_memory = { ST_NOMEM, "out of memory", "", NULL };
     uint64_t size = *n;

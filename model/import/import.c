@@ -127,10 +127,10 @@ static enum status torch_import(const void *bytes, size_t n_bytes, const struct 
 /* ---- files of other kinds ---- */
 
 /* Files that are sent instead, by their first bytes. */
-static const struct stranger {
+static const struct foreign_kind {
     size_t at, n;
     const char *bytes, *what;
-} STRANGERS[] = {
+} FOREIGN_KINDS[] = {
     { 0, 8, "\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes them: export the network as ONNX" },
     { 4, 4, "TFL3", "a TensorFlow Lite file: export the network as ONNX" },
     { 0, 2, "\x1f\x8b", "compressed with gzip: unpack it" },
@@ -142,10 +142,10 @@ static const struct stranger {
     { 0, 3, "\xff\xd8\xff", "a picture" },
 };
 
-static const struct stranger *stranger_of(const uint8_t *bytes, size_t n)
+static const struct foreign_kind *foreign_kind_of(const uint8_t *bytes, size_t n)
 {
-    for (size_t i = 0; i < sizeof STRANGERS / sizeof STRANGERS[0]; i++) {
-        const struct stranger *s = &STRANGERS[i];
+    for (size_t i = 0; i < sizeof FOREIGN_KINDS / sizeof FOREIGN_KINDS[0]; i++) {
+        const struct foreign_kind *s = &FOREIGN_KINDS[i];
 
         if (n >= s->at + s->n && memcmp(bytes + s->at, s->bytes, s->n) == 0)
             return s;
@@ -166,13 +166,13 @@ enum status model_import(const void *bytes, size_t n_bytes, const struct import_
                          struct model **ret_model, json_t *ret_report, struct error *err)
 {
     const bool safetensors = is_safetensors(bytes, n_bytes);
-    const struct stranger *s;
+    const struct foreign_kind *s;
 
     if (!safetensors && (torch_is_zip(bytes, n_bytes) || torch_is_pickle(bytes, n_bytes)))
         return torch_import(bytes, n_bytes, o, ret_model, ret_report, err);
     if (!safetensors && onnx_is(bytes, n_bytes))
         return onnx_read(bytes, n_bytes, o, ret_model, ret_report, err);
-    s = safetensors ? NULL : stranger_of(bytes, n_bytes);
+    s = safetensors ? NULL : foreign_kind_of(bytes, n_bytes);
     if (s)
         return error_set(err, ST_FORMAT, "the file is %s", s->what);
     return safetensors_read(bytes, n_bytes, o, ret_model, ret_report, err);

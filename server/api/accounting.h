@@ -7,10 +7,10 @@
 struct accounting {
     struct audit *audit; /* NULL: none is kept */
     struct metrics *metrics;
-    struct drift_watch *drift;
-    struct scrape *scrape;           /* of GET /metrics */
-    struct feedback_watch *feedback; /* likewise */
-    long long started;               /* seconds since 1970 */
+    struct drift_monitor *drift;
+    struct scrape *scrape;             /* of GET /metrics */
+    struct feedback_monitor *feedback; /* likewise */
+    long long started;                 /* seconds since 1970 */
 };
 
 const struct accounting *app_accounting(const struct app *app);

@@ -1,10 +1,10 @@
 /* server/api/drift_counts.h - what is known of validation and of the latest pictures, cell by cell, and the tests of it: see
- * drift_watch.h. Nobody else includes it. */
+ * drift_monitor.h. Nobody else includes it. */
 #ifndef SERVER_API_DRIFT_COUNTS_H
 #define SERVER_API_DRIFT_COUNTS_H
 
 #include "cmh.h"
-#include "drift_watch.h"
+#include "drift_monitor.h"
 
 enum { STRATA_KEY = N_STRATA_BY, N_DRIFT_BY, DRIFT_CALLERS = DRIFT_KEYS + 1 };
 

@@ -6,7 +6,7 @@
 
 #include "cxrd/feedback.h"
 #include "cxrd/json.h"
-#include "cxrd/score_keeper.h"
+#include "cxrd/score_writer.h"
 #include "cxrd/train_config.h"
 
 #include <inttypes.h>
@@ -107,7 +107,7 @@ static enum status find_prediction(struct app *app, const char *id, char ret_mod
     enum status st = store_scores_model(store, id, time(NULL), ret_model, err);
 
     if (st == ST_NOTFOUND) {
-        keeper_flush(app_serving(app)->keeper);
+        score_writer_flush(app_serving(app)->score_writer);
         st = store_scores_model(store, id, time(NULL), ret_model, err);
     }
     return st == ST_OK ? store_scores_labels(store, ret_model, ret_labels, err) : st;
@@ -148,7 +148,7 @@ enum status feedback_post(struct app *app, const struct http_request *req, struc
     json_t *body = NULL;
     enum status st;
 
-    if (keeper_days(app_serving(app)->keeper) == 0)
+    if (score_writer_days(app_serving(app)->score_writer) == 0)
         return error_set(err, ST_CONFLICT,
                          "this server keeps no scores that feedback could be joined to: it was started "
                          "without --keep-scores DAYS");
@@ -218,8 +218,8 @@ enum status feedback_summary_get(struct app *app, const struct http_request *req
     if (st != ST_OK)
         return storage_status(st, res);
     return http_json(res, json_pack("{s:I,s:I,s:I,s:I,s:o}", "keep_days",
-                                    (json_int_t)keeper_days(app_serving(app)->keeper), "predictions_kept",
-                                    (json_int_t)kept.predictions, "predictions_read",
+                                    (json_int_t)score_writer_days(app_serving(app)->score_writer),
+                                    "predictions_kept", (json_int_t)kept.predictions, "predictions_read",
                                     (json_int_t)kept.with_feedback, "readings", (json_int_t)kept.readings,
                                     "models", list));
 }

@@ -1,14 +1,14 @@
 /* server/api/predict.c - POST /predict: a picture in, one probability a finding out. */
 #include "answer.h"
 #include "canary.h"
-#include "drift_tell.h"
+#include "drift_alert.h"
 #include "handlers.h"
 #include "kept_row.h"
 #include "metrics.h"
 #include "results.h"
 #include "shadow.h"
 
-#include "cxrd/score_keeper.h"
+#include "cxrd/score_writer.h"
 
 #include <string.h>
 #include <time.h>
@@ -47,7 +47,7 @@ static void keep(const struct serving *serving, const struct http_request *req, 
     memcpy(ret->id, req->event_id, sizeof ret->id);
     ret->at = time(NULL);
     ret->patient = a->patient;
-    if (keeper_add(serving->keeper, a->model, ret))
+    if (score_writer_add(serving->score_writer, a->model, ret))
         memcpy(a->prediction.id, ret->id, sizeof ret->id);
     else
         ret->id[0] = '\0';
@@ -74,7 +74,7 @@ enum status predict_post(struct app *app, const struct http_request *req, struct
         if (!a.named)
             canary_answered(serving->canary, a.model, a.prediction.gate_warnings.n > 0, own);
         json_decref(own);
-        drift_tell(serving, req, &a);
+        drift_alert(serving, req, &a);
         if (a.epoch > 0)
             http_header_add(res, "X-Model-Epoch", "%lld", (long long)a.epoch);
         st = send(req, &a, reply, res, err);

@@ -104,7 +104,7 @@ enum status record_before(struct app *app, const struct http_done *done, struct 
     if (!audit || !is_event(done))
         return ST_OK;
     if (is_refused(done) && !done->handled && !done->req->who[0])
-        return audit_stranger(audit, ended_members_of(done), err);
+        return audit_untrusted(audit, ended_members_of(done), err);
     st = audit_write(audit, event_name(done), ended_members_of(done), durable, err);
     if (st == ST_OK || !is_change(done))
         return st;

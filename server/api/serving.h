@@ -17,9 +17,9 @@ struct serving {
     struct archive *archive;                 /* where results go that nobody waits for */
     const char *archive_maps;                /* which maps it gets, see maps.h; borrowed, NULL: none */
     struct metrics *metrics;                 /* the same as in struct accounting */
-    struct drift_watch *drift;               /* likewise */
+    struct drift_monitor *drift;             /* likewise */
     struct store *store;                     /* where what it raises is told */
-    struct score_keeper *keeper;             /* of the scores that are answered */
+    struct score_writer *score_writer;       /* of the scores that are answered */
     struct canary *canary;                   /* a model that answers a share of the requests */
     struct shadow *shadow;                   /* a candidate that looks at the same pictures */
     struct promoter *promoter;               /* which may let it take the active one's place */

@@ -12,7 +12,7 @@
 #include "cxrd/json.h"
 #include "cxrd/log.h"
 #include "cxrd/pool.h"
-#include "cxrd/score_keeper.h"
+#include "cxrd/score_writer.h"
 #include "cxrd/session.h"
 #include "cxrd/shadow_decision.h"
 #include "cxrd/thread.h"
@@ -201,7 +201,7 @@ static void look_at(struct shadow *s, struct slot *slot, struct loaded_model *m)
     }
     count(s, slot, m, st, &p, &other);
     if (st == ST_OK && other.id[0])
-        keeper_add(s->options.keeper, m, &other);
+        score_writer_add(s->options.score_writer, m, &other);
     profile_release(profile);
 }
 

@@ -29,7 +29,7 @@ struct shadow_options {
     struct registry *registry;
     struct profiles *profiles;
     struct store *store;
-    struct score_keeper *keeper;
+    struct score_writer *score_writer;
     struct prediction_pool *pool;
     void (*ended)(void *arg, const struct shadow_promotion *p,
                   const struct shadow_outcome *o); /* may be NULL */

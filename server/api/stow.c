@@ -9,7 +9,7 @@
 #include "../http/multipart.h"
 #include "answer.h"
 #include "archive.h"
-#include "drift_tell.h"
+#include "drift_alert.h"
 #include "handlers.h"
 #include "maps.h"
 #include "metrics.h"
@@ -122,7 +122,7 @@ static enum status report_of(struct taking *x, struct answer *a, struct buf *ret
     own = prediction_model_probabilities(a->model->model, &a->prediction);
     metrics_prediction(x->serving->metrics, a->model, true, prediction, own);
     json_decref(own);
-    drift_tell(x->serving, x->req, a);
+    drift_alert(x->serving, x->req, a);
     st = results_report(&result, prediction, ret_report, err);
     json_decref(prediction);
     return st;

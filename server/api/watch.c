@@ -2,8 +2,8 @@
 #include "accounting.h"
 #include "canary.h"
 #include "descriptors.h"
-#include "drift_watch.h"
-#include "feedback_watch.h"
+#include "drift_monitor.h"
+#include "feedback_monitor.h"
 #include "handlers.h"
 #include "metrics.h"
 #include "scrape.h"
@@ -247,9 +247,9 @@ static enum status write_metrics(void *arg, struct buf *out, struct error *err)
     write_build(out);
     write_model(work, active, out);
     metrics_write(app_accounting(q->app)->metrics, active, out);
-    drift_watch_metrics(app_accounting(q->app)->drift, out);
-    feedback_watch_write(app_accounting(q->app)->feedback, work->store, app_serving(q->app)->keeper,
-                         active ? active->id : "", out);
+    drift_monitor_metrics(app_accounting(q->app)->drift, out);
+    feedback_monitor_write(app_accounting(q->app)->feedback, work->store, app_serving(q->app)->score_writer,
+                           active ? active->id : "", out);
     canary_metrics(app_serving(q->app)->canary, out);
     shadow_metrics(app_serving(q->app)->shadow, out);
     loaded_model_release(active);

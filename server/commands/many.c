@@ -19,7 +19,7 @@ struct outcome {
 };
 
 struct many {
-    const struct asking *asking;
+    const struct predictor *predictor;
     const struct path_list *pictures;
     size_t n;
 
@@ -66,7 +66,7 @@ static void find_outcome(const struct hand *hand, size_t i, struct outcome *o)
     const char *fault = m->pictures->n ? m->pictures->of[i].fault : NULL;
 
     o->st = fault ? error_set(&o->why, ST_UNUSABLE, "%s", fault)
-                  : ask(m->asking, hand->session, path_of(m, i), &o->reply, &o->why);
+                  : ask(m->predictor, hand->session, path_of(m, i), &o->reply, &o->why);
 }
 
 static void *work(void *arg)
@@ -161,10 +161,10 @@ static void hands_stop(struct many *m, struct hand *hands, size_t n)
         json_decref(m->outcomes[i].reply);
 }
 
-enum status ask_many(const struct asking *a, const struct path_list *pictures, size_t threads,
+enum status ask_many(const struct predictor *a, const struct path_list *pictures, size_t threads,
                      const struct listener *listener, struct error *err)
 {
-    struct many m = { .asking = a, .pictures = pictures, .n = pictures->n ? pictures->n : 1 };
+    struct many m = { .predictor = a, .pictures = pictures, .n = pictures->n ? pictures->n : 1 };
     const size_t n_hands = threads < m.n ? threads : m.n;
     struct hand *hands = calloc(n_hands, sizeof *hands);
     enum status st;

@@ -2,8 +2,8 @@
 #ifndef SERVER_COMMANDS_MANY_H
 #define SERVER_COMMANDS_MANY_H
 
-#include "asking.h"
 #include "pictures.h"
+#include "predictor.h"
 
 /* The result for one picture.
  *   path   NULL: the model was asked without a picture
@@ -24,7 +24,7 @@ struct listener {
  * as busy as those of a server with as many workers; the calling thread only tells. Those that ask are never further ahead of
  * it than 16 pictures a thread.
  * Errors: a picture's that is no fault of the picture's, tell()'s, ST_IO (no thread), ST_NOMEM. */
-MUST_USE enum status ask_many(const struct asking *a, const struct path_list *pictures, size_t threads,
+MUST_USE enum status ask_many(const struct predictor *a, const struct path_list *pictures, size_t threads,
                               const struct listener *listener, struct error *err);
 
 #endif

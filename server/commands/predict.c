@@ -1,5 +1,4 @@
 /* server/commands/predict.c - cxrd predict: the findings of pictures, by a weights file here or by a server. */
-#include "asking.h"
 #include "bar.h"
 #include "commands.h"
 #include "cxrd/clock.h"
@@ -8,6 +7,7 @@
 #include "cxrd/log.h"
 #include "many.h"
 #include "pictures.h"
+#include "predictor.h"
 #include "reply_table.h"
 #include "reply_text.h"
 
@@ -123,8 +123,8 @@ static enum status on_told(void *arg, const struct told *told, struct error *err
     return st;
 }
 
-static enum status predict_all(const struct asking *a, const struct path_list *pictures, size_t *ret_refused,
-                               struct error *err)
+static enum status predict_all(const struct predictor *a, const struct path_list *pictures,
+                               size_t *ret_refused, struct error *err)
 {
     const struct predict_options *o = a->o;
     struct telling t = { .o = o, .n = pictures->n ? pictures->n : 1, .begun = clock_seconds() };
@@ -187,7 +187,7 @@ static int predict(int argc, char **argv)
 {
     struct predict_options o = { .threads = cores_available() };
     struct path_list pictures = PATH_LIST_INIT;
-    struct asking a = { .o = NULL };
+    struct predictor a = { .o = NULL };
     struct error err = { 0 };
     size_t n_arguments, refused = 0;
     enum status st;
@@ -200,7 +200,7 @@ static int predict(int argc, char **argv)
         return EXIT_USAGE;
     st = find_pictures(&o, argv + 1, n_arguments, &pictures, &err);
     if (st == ST_OK)
-        st = asking_open(&a, &o, pictures.n, &err);
+        st = predictor_open(&a, &o, pictures.n, &err);
     exit_status = st == ST_INVALID ? EXIT_USAGE : EXIT_FAILED;
     if (st == ST_OK)
         st = predict_all(&a, &pictures, &refused, &err);
@@ -208,7 +208,7 @@ static int predict(int argc, char **argv)
         fprintf(stderr, "cxrd predict: %zu of %zu pictures cannot be used\n", refused, pictures.n);
     if (st == ST_OK && refused < pictures.n + !pictures.n && shows_text(&o))
         printf("%s\n", INTENDED_USE);
-    asking_release(&a);
+    predictor_release(&a);
     path_list_release(&pictures);
     if (st != ST_OK) {
         command_fail(&COMMAND_PREDICT, &err);

@@ -2,8 +2,8 @@
 #include "../api/app.h"
 #include "../api/archive.h"
 #include "../api/canary.h"
-#include "../api/drift_watch.h"
-#include "../api/feedback_watch.h"
+#include "../api/drift_monitor.h"
+#include "../api/feedback_monitor.h"
 #include "../api/metrics.h"
 #include "../api/prediction_pool.h"
 #include "../api/promoter.h"
@@ -23,7 +23,7 @@
 #include "cxrd/decoder.h"
 #include "cxrd/file.h"
 #include "cxrd/log.h"
-#include "cxrd/score_keeper.h"
+#include "cxrd/score_writer.h"
 #include "cxrd/secret.h"
 #include "cxrd/sweep.h"
 #include "cxrd/trainer.h"
@@ -229,7 +229,7 @@ static enum status trials_start(struct app *app, struct error *err)
     const struct shadow_options shadow = { app->work.registry,
                                            app->serving.profiles,
                                            app->work.store,
-                                           app->serving.keeper,
+                                           app->serving.score_writer,
                                            app->serving.pool,
                                            record_shadow,
                                            app };
@@ -255,12 +255,12 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
         st = metrics_new(&ROUTES, &app->accounting.metrics, err);
     app->serving.metrics = app->accounting.metrics;
     if (st == ST_OK)
-        st = drift_watch_new(&app->accounting.drift, err);
+        st = drift_monitor_new(&app->accounting.drift, err);
     app->serving.drift = app->accounting.drift;
     if (st == ST_OK)
         st = scrape_new(&app->accounting.scrape, err);
     if (st == ST_OK)
-        st = feedback_watch_new(&app->accounting.feedback, err);
+        st = feedback_monitor_new(&app->accounting.feedback, err);
     if (st == ST_OK && o->audit)
         st = audit_open(o->audit, o->audit_bytes, &app->accounting.audit, err);
     if (st == ST_OK)
@@ -285,7 +285,7 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
         app->serving.registry = app->work.registry;
     }
     if (st == ST_OK)
-        st = keeper_start(app->work.store, o->keep_scores, &app->serving.keeper, err);
+        st = score_writer_start(app->work.store, o->keep_scores, &app->serving.score_writer, err);
     if (st == ST_OK)
         st = decoder_start(app, o, err);
     if (st == ST_OK)
@@ -457,7 +457,7 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
     promoter_stop(s->app.serving.promoter);
     shadow_stop(s->app.serving.shadow);
     canary_stop(s->app.serving.canary);
-    keeper_stop(s->app.serving.keeper);
+    score_writer_stop(s->app.serving.score_writer);
     catalog_close(s->app.work.catalog);
     notices_stop(s->app.notices);
     archive_close(s->app.serving.archive);
@@ -472,9 +472,9 @@ static void take_down(struct server *s, const struct serve_options *o, bool ran,
     store_close(s->app.work.store);
     explicit_bzero(&s->patients_key, sizeof s->patients_key);
     audit_close(s->app.accounting.audit);
-    feedback_watch_free(s->app.accounting.feedback);
+    feedback_monitor_free(s->app.accounting.feedback);
     scrape_free(s->app.accounting.scrape);
-    drift_watch_free(s->app.accounting.drift);
+    drift_monitor_free(s->app.accounting.drift);
     metrics_free(s->app.accounting.metrics);
 }
 

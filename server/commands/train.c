@@ -416,7 +416,7 @@ static enum status run(const struct train_options *o, const json_t *before, cons
     if (st == ST_OK)
         st = init_load(o, before, d->record, &file, err);
     if (st == ST_OK && d->ranks)
-        st = train_tell(d->ranks, &d->config, &file, err);
+        st = train_broadcast(d->ranks, &d->config, &file, err);
     if (st == ST_OK && file.data)
         st = weights_read(file.data, file.size, &init, err);
     file_bytes_release(&file);

@@ -62,7 +62,7 @@ bool train_options_read(const struct command *c, int argc, char **argv, struct t
 int train_here(const struct command *c, const struct train_options *o, struct ranks *ranks);
 
 /* The job and the weights that it begins with, from rank 0 to the others. */
-MUST_USE enum status train_tell(struct ranks *ranks, struct train_config *config, struct file_bytes *init,
-                                struct error *err);
+MUST_USE enum status train_broadcast(struct ranks *ranks, struct train_config *config,
+                                     struct file_bytes *init, struct error *err);
 
 #endif

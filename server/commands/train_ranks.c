@@ -111,8 +111,8 @@ static bool on_cancelled(void *arg)
     return foreground_ended();
 }
 
-static enum status train_told(const struct train_options *o, struct ranks *ranks, struct train_config *config,
-                              const struct model *init, struct error *err)
+static enum status train_as_rank(const struct train_options *o, struct ranks *ranks,
+                                 struct train_config *config, const struct model *init, struct error *err)
 {
     const struct train_observer observer = { .cancelled = on_cancelled };
     char cache[PATH_MAX];
@@ -145,13 +145,13 @@ static int train_beside(const struct train_options *o, struct ranks *ranks)
     struct file_bytes file = FILE_BYTES_INIT;
     struct model *init = NULL;
     struct error err = { 0 };
-    enum status st = train_tell(ranks, &config, &file, &err);
+    enum status st = train_broadcast(ranks, &config, &file, &err);
 
     if (st == ST_OK && file.data)
         st = weights_read(file.data, file.size, &init, &err);
     file_bytes_release(&file);
     if (st == ST_OK)
-        st = train_told(o, ranks, &config, init, &err);
+        st = train_as_rank(o, ranks, &config, init, &err);
     st = ranks_end(ranks, st, &err);
     model_unref(init);
     if (ranks_misses(ranks, 0))

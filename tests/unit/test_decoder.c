@@ -266,7 +266,7 @@ Test(helper, a_picture_leaves_nothing_to_the_next)
     decoder_close(d);
 }
 
-/* The memory for a next picture, as a path, since its descriptor is the keeper's to close; -1: there is no such memory. */
+/* The memory for a next picture, as a path, since its descriptor is the manager's to close; -1: there is no such memory. */
 static int ready_output(char path[64])
 {
     char name[64];

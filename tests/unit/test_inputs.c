@@ -493,12 +493,12 @@ Test(inputs, history_without_its_column_is_refused_before_anything_is_read)
 static const struct model *given(void *arg) { return arg; }
 
 /* The views of the table are five deviations from this mean. */
-Test(inputs, of_a_rival_whose_sums_are_not_finite_leave_nothing_to_compare_with)
+Test(inputs, of_an_incumbent_whose_sums_are_not_finite_leave_nothing_to_compare_with)
 {
     static const struct inputs VIEW = { 1, { { INPUT_VIEW, 0.5, 0.1 } } };
     const struct train_config config = tiny_config("{\"promote\":\"if_better\"}");
-    struct model *rival = tiny_model_with_inputs(3, &VIEW, 3e38f, 0);
-    const struct train_observer observer = { .arg = rival, .rival = given };
+    struct model *incumbent = tiny_model_with_inputs(3, &VIEW, 3e38f, 0);
+    const struct train_observer observer = { .arg = incumbent, .incumbent = given };
     char *datasets = scratch_folder();
     const struct train_request request = { .config = &config, .datasets = datasets, .threads = 2 };
     struct train_result result;
@@ -506,8 +506,8 @@ Test(inputs, of_a_rival_whose_sums_are_not_finite_leave_nothing_to_compare_with)
 
     tiny_dataset(datasets, 40, 0);
     cr_assert_eq(train_run(&request, &observer, &result, &err), ST_OK, "%s", err.text);
-    cr_assert_eq(result.rival, RIVAL_FAILED);
+    cr_assert_eq(result.incumbent, INCUMBENT_FAILED);
     train_result_release(&result);
-    model_unref(rival);
+    model_unref(incumbent);
     scratch_remove(datasets);
 }

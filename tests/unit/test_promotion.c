@@ -213,7 +213,7 @@ Test(promotion, is_recorded_with_its_figures)
 {
     struct train_result result = { .labels = NIH_LABELS,
                                    .comparison = level(0.25, 0.03125),
-                                   .rival_split = LINEAGE_SAME };
+                                   .incumbent_split = LINEAGE_SAME };
     json_t *record, *comparison, *finding;
 
     result.comparison.normal_rows = 40;
@@ -248,7 +248,7 @@ static void check_warned(enum lineage candidate, enum lineage active, const char
 {
     const struct train_result result = { .labels = NIH_LABELS,
                                          .dataset.init_split = candidate,
-                                         .rival_split = active };
+                                         .incumbent_split = active };
     json_t *compared = promotion_json(&RULE, true, "why", "0123-4567", &result),
            *alone = promotion_json(&RULE, true, "why", NULL, &result);
     const char *said = json_string_value(json_object_get(compared, "warning"));

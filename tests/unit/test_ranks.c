@@ -166,7 +166,7 @@ Test(ranks, alone_is_a_form_of_it)
     cr_assert_eq(ranks_n(NULL), 1);
     cr_assert_eq(ranks_or(NULL, &flag, 1, NULL), ST_OK);
     cr_assert_eq(ranks_agree(NULL, "it", "a", NULL), ST_OK);
-    cr_assert_eq(ranks_tell(NULL, &bytes, &n, NULL), ST_OK);
+    cr_assert_eq(ranks_broadcast(NULL, &bytes, &n, NULL), ST_OK);
     cr_assert(flag && n == 5 && bytes == &n);
     cr_assert_eq(ranks_end(NULL, ST_IO, NULL), ST_IO);
 }
@@ -186,13 +186,13 @@ static void talk_work(struct rank *k)
     cr_assert_eq(ranks_gather(k->ranks, all, sizeof *all, bounds, 7, &k->err), ST_OK);
     for (int i = 0; i < 7; i++)
         cr_assert_eq(all[i], 10 + i);
-    cr_assert_eq(ranks_tell(k->ranks, &bytes, &size, &k->err), ST_OK);
+    cr_assert_eq(ranks_broadcast(k->ranks, &bytes, &size, &k->err), ST_OK);
     cr_assert(size == 6 && strcmp(bytes, "hello") == 0);
     if (k->me != 0)
         free(bytes);
     size = 0;
     bytes = NULL;
-    cr_assert_eq(ranks_tell(k->ranks, &bytes, &size, &k->err), ST_OK);
+    cr_assert_eq(ranks_broadcast(k->ranks, &bytes, &size, &k->err), ST_OK);
     cr_assert(size == 0 && !bytes);
     cr_assert_eq(ranks_agree(k->ranks, "the table", "abc", &k->err), ST_OK);
     cr_assert_str_eq(ranks_name(k->ranks, n - 1), "thread 2");

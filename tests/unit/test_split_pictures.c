@@ -105,7 +105,7 @@ Test(split, rows_of_patients_that_are_learned_from_are_no_strangers)
     uint32_t index[] = { 4, 5, 6, 7, 8 };
     struct rows rows = { 5, index };
 
-    cr_assert_eq(rows_keep_strangers(&d.t, &s, SPLIT_PATIENT, NULL, &rows), ST_OK);
+    cr_assert_eq(rows_keep_unseen(&d.t, &s, SPLIT_PATIENT, NULL, &rows), ST_OK);
     cr_assert_eq(rows.n, 3, "%zu rows", rows.n);
     cr_assert(index[0] == 4 && index[1] == 6 && index[2] == 8);
     data_release(&d);
@@ -126,7 +126,7 @@ static void check_kept(enum split_by by, const uint64_t *pixels, const uint32_t 
     uint32_t index[] = { 3, 4, 5, 6, 7 };
     struct rows rows = { 5, index };
 
-    cr_assert_eq(rows_keep_strangers(&d.t, &s, by, pixels, &rows), ST_OK);
+    cr_assert_eq(rows_keep_unseen(&d.t, &s, by, pixels, &rows), ST_OK);
     cr_assert_eq(rows.n, n, "by %d: %zu rows", (int)by, rows.n);
     cr_assert_arr_eq(index, kept, n * sizeof *kept);
     data_release(&d);

@@ -392,14 +392,14 @@ Test(train, model_carries_the_notes_it_was_given_and_when_it_was_made)
     run_release(&r);
 }
 
-/* Rows that a rival would be scored on are no part of the way where it is not scored. */
+/* Rows that an incumbent would be scored on are no part of the way where it is not scored. */
 Test(train, ends_at_1_though_there_was_no_rival_to_score)
 {
     struct trial r;
 
     tiny_dataset(datasets, 40, 0);
     r = trained("{\"promote\":\"if_better\",\"epochs\":1}");
-    cr_assert_eq(r.result.rival, RIVAL_NONE);
+    cr_assert_eq(r.result.incumbent, INCUMBENT_NONE);
     cr_assert_eq(r.seen.progress, 1, "it ends at %g", r.seen.progress);
     run_release(&r);
 }

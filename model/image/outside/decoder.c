@@ -36,10 +36,10 @@ const char *const DECODER_END_NAMES[N_DECODER_ENDS] = {
 
 enum slot_state {
     SLOT_EMPTY,
-    SLOT_WANTED, /* the keeper begins it */
+    SLOT_WANTED, /* the manager begins it */
     SLOT_IDLE,
     SLOT_BUSY, /* its helper belongs to the thread that took it */
-    SLOT_LOST, /* the keeper ends it, and begins it anew */
+    SLOT_LOST, /* the manager ends it, and begins it anew */
 };
 
 struct slot {
@@ -47,7 +47,7 @@ struct slot {
     struct helper helper;
     size_t last_pixels; /* of the last picture that it gave; 0: there was none, or its file had fewer bytes */
     struct shared
-        output; /* memory for the next picture, made ready by the keeper while the slot is idle; or closed */
+        output; /* memory for the next picture, made ready by the manager while the slot is idle; or closed */
     size_t n_ready;       /* bytes of it that are there */
     double awaited_since; /* clock_seconds() of its last picture's end, or when the next one was announced */
 };
@@ -55,11 +55,11 @@ struct slot {
 struct decoder {
     struct decoder_options options;
     char *program; /* owned; NULL: beside this program */
-    pthread_t keeper;
+    pthread_t manager;
 
     pthread_mutex_t
         lock; /* guards all below; the helper of a slot that is busy, wanted or lost has one user without it */
-    pthread_cond_t work;    /* for the keeper: a slot is wanted, lost or idle, or stop */
+    pthread_cond_t work;    /* for the manager: a slot is wanted, lost or idle, or stop */
     pthread_cond_t changed; /* for all who wait for a slot: one is idle, or did not begin */
     struct slot slots[DECODER_MOST_HELPERS];
     bool stop;
@@ -81,7 +81,7 @@ struct decoder_options decoder_options_default(void)
                                      .class = POOL_NORMAL };
 }
 
-/* ---- the keeper ---- */
+/* ---- the manager ---- */
 
 static struct slot *slot_in(struct decoder *d, enum slot_state state)
 {
@@ -241,7 +241,7 @@ enum status decoder_open(const struct decoder_options *options, struct decoder *
     d->program = options->program ? strdup(options->program) : NULL;
     st = options->program && !d->program ? error_nomem(err) : ST_OK;
     if (st == ST_OK)
-        st = thread_start(&d->keeper, keep, d, "the thread that keeps decoders", err);
+        st = thread_start(&d->manager, keep, d, "the thread that manages decoders", err);
     if (st == ST_OK) {
         *ret = d;
         return ST_OK;
@@ -259,7 +259,7 @@ void decoder_close(struct decoder *d)
     d->stop = true;
     pthread_cond_signal(&d->work);
     pthread_mutex_unlock(&d->lock);
-    pthread_join(d->keeper, NULL);
+    pthread_join(d->manager, NULL);
     pthread_cond_destroy(&d->changed);
     pthread_cond_destroy(&d->work);
     pthread_mutex_destroy(&d->lock);

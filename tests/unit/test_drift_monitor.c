@@ -1,11 +1,11 @@
-/* tests/unit/test_drift_watch.c - changes among some of the pictures, simulated: what is raised, how often it is for nothing, and whom
+/* tests/unit/test_drift_monitor.c - changes among some of the pictures, simulated: what is raised, how often it is for nothing, and whom
  * it names. The reference is made by what a training makes it with. */
 #include "cxrd/model.h"
 #include "cxrd/rng.h"
 #include "jobs/training/score_reference.h"
 #include "server/api/cmh.h"
 #include "server/api/drift.h"
-#include "server/api/drift_watch.h"
+#include "server/api/drift_monitor.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -140,7 +140,7 @@ struct stretch {
 };
 
 /* The alerts of a run, an array. */
-static json_t *run(struct rng *rng, struct drift_watch *w, const struct stretch *stretches, size_t n)
+static json_t *run(struct rng *rng, struct drift_monitor *w, const struct stretch *stretches, size_t n)
 {
     struct model *m = model_of(rng);
     const struct loaded_model by = { .id = "m", .model = m };
@@ -153,7 +153,7 @@ static json_t *run(struct rng *rng, struct drift_watch *w, const struct stretch 
             json_t *alerts;
 
             draw(stretches[i].world, rng, prob, &p);
-            drift_watch_add(w, &by, &p, &alerts);
+            drift_monitor_add(w, &by, &p, &alerts);
             if (alerts)
                 json_array_extend(all, alerts);
             json_decref(alerts);
@@ -202,9 +202,9 @@ struct tally {
 };
 
 /* The change that is raised in the end. */
-static bool names_late(struct drift_watch *w, size_t n, const char *const *wanted)
+static bool names_late(struct drift_monitor *w, size_t n, const char *const *wanted)
 {
-    json_t *state = drift_watch_json(w), *scores = of_kind(json_object_get(state, "raised"), "scores");
+    json_t *state = drift_monitor_json(w), *scores = of_kind(json_object_get(state, "raised"), "scores");
     const bool named = scores && names(scores, n, wanted);
 
     json_decref(state);
@@ -217,12 +217,12 @@ static struct tally simulate(size_t trials, const struct stretch *stretches, siz
     struct tally t = { 0 };
 
     for (size_t trial = 0; trial < trials; trial++) {
-        struct drift_watch *w;
+        struct drift_monitor *w;
         struct rng rng;
         json_t *alerts, *scores, *mix;
 
         rng_seed(&rng, trial + 1, 77);
-        cr_assert_eq(drift_watch_new(&w, NULL), ST_OK);
+        cr_assert_eq(drift_monitor_new(&w, NULL), ST_OK);
         alerts = run(&rng, w, stretches, n);
         scores = of_kind(alerts, "scores");
         mix = of_kind(alerts, "mix");
@@ -232,7 +232,7 @@ static struct tally simulate(size_t trials, const struct stretch *stretches, siz
             t.named += names(scores ? scores : mix, n_wanted, wanted);
         t.late += names_late(w, n_wanted, wanted);
         json_decref(alerts);
-        drift_watch_free(w);
+        drift_monitor_free(w);
     }
     printf("%zu trials: scores %zu, mix %zu, named %zu, in the end %zu\n", trials, t.scores, t.mix, t.named,
            t.late);
@@ -240,7 +240,7 @@ static struct tally simulate(size_t trials, const struct stretch *stretches, siz
 }
 
 /* 100 runs of 20 looks are ten times what the level is of, in which half a run would be raised wrongly. */
-Test(drift_watch, without_a_change_hardly_anything_is_raised)
+Test(drift_monitor, without_a_change_hardly_anything_is_raised)
 {
     const struct world unsaid = { .ap = 0.3, .unsaid = 0.4 };
     const struct stretch plain[] = { { &AS_BEFORE, 10000 } }, some[] = { { &unsaid, 10000 } };
@@ -251,7 +251,7 @@ Test(drift_watch, without_a_change_hardly_anything_is_raised)
     cr_assert_leq(t.scores + t.mix, 1);
 }
 
-Test(drift_watch, a_change_among_some_names_them)
+Test(drift_monitor, a_change_among_some_names_them)
 {
     static const struct {
         bool (*among)(const struct drift_picture *p);
@@ -275,27 +275,27 @@ Test(drift_watch, a_change_among_some_names_them)
     }
 }
 
-Test(drift_watch, pictures_that_look_otherwise_are_a_change_of_the_input)
+Test(drift_monitor, pictures_that_look_otherwise_are_a_change_of_the_input)
 {
     static const char *const VAN[] = { "key van" };
     const struct world changed = { .ap = 0.3, .distance = 0.6, .among = is_van };
     const struct stretch stretches[] = { { &AS_BEFORE, 3000 }, { &changed, 7000 } };
-    struct drift_watch *w;
+    struct drift_monitor *w;
     struct rng rng;
     json_t *alerts, *alert;
 
     rng_seed(&rng, 5, 5);
-    cr_assert_eq(drift_watch_new(&w, NULL), ST_OK);
+    cr_assert_eq(drift_monitor_new(&w, NULL), ST_OK);
     alerts = run(&rng, w, stretches, 2);
     alert = of_kind(alerts, "scores");
     cr_assert_not_null(alert);
     cr_assert_str_eq(text_in(alert, "column"), "input");
     cr_assert(names(alert, 1, VAN));
     json_decref(alerts);
-    drift_watch_free(w);
+    drift_monitor_free(w);
 }
 
-Test(drift_watch, a_change_everywhere_is_told_as_such)
+Test(drift_monitor, a_change_everywhere_is_told_as_such)
 {
     static const char *const ALL[] = { "all all" };
     const struct world changed = { .ap = 0.3, .shift = { 0.7, 0.7, 0.7 }, .among = is_any };
@@ -307,7 +307,7 @@ Test(drift_watch, a_change_everywhere_is_told_as_such)
 }
 
 /* Twice as many AP films, whose scores are higher: all scores together have moved, and those of no film have. */
-Test(drift_watch, more_films_of_one_kind_are_a_mix_and_no_change_of_scores)
+Test(drift_monitor, more_films_of_one_kind_are_a_mix_and_no_change_of_scores)
 {
     static const char *const AP[] = { "view AP" };
     const struct world changed = { .ap = 0.6 };
@@ -319,34 +319,34 @@ Test(drift_watch, more_films_of_one_kind_are_a_mix_and_no_change_of_scores)
     cr_assert_geq(t.named, 38);
 }
 
-Test(drift_watch, it_is_told_once_and_again_after_a_while_without)
+Test(drift_monitor, it_is_told_once_and_again_after_a_while_without)
 {
     const struct world changed = { .ap = 0.3, .shift = { 1.5, 0, 0 }, .among = is_any };
     const struct stretch stretches[] = { { &changed, 10000 }, { &AS_BEFORE, 60000 }, { &changed, 20000 } };
-    struct drift_watch *w;
+    struct drift_monitor *w;
     struct rng rng;
     json_t *alerts, *state;
 
     rng_seed(&rng, 9, 9);
-    cr_assert_eq(drift_watch_new(&w, NULL), ST_OK);
+    cr_assert_eq(drift_monitor_new(&w, NULL), ST_OK);
     alerts = run(&rng, w, stretches, 1);
     cr_assert_eq(json_array_size(alerts), 1);
-    state = drift_watch_json(w);
+    state = drift_monitor_json(w);
     cr_assert_eq(json_array_size(json_object_get(state, "raised")), 1);
     json_decref(state);
     json_decref(alerts);
-    drift_watch_free(w);
-    cr_assert_eq(drift_watch_new(&w, NULL), ST_OK);
+    drift_monitor_free(w);
+    cr_assert_eq(drift_monitor_new(&w, NULL), ST_OK);
     alerts = run(&rng, w, stretches, 3);
     cr_assert_eq(json_array_size(alerts), 2);
     json_decref(alerts);
-    drift_watch_free(w);
+    drift_monitor_free(w);
 }
 
 /* A stranger has no name of a key; and yet, whatever names come, strata stay few. */
-Test(drift_watch, callers_beyond_the_first_are_one)
+Test(drift_monitor, callers_beyond_the_first_are_one)
 {
-    struct drift_watch *w;
+    struct drift_monitor *w;
     struct rng rng;
     struct model *m;
     json_t *state, *entry;
@@ -354,7 +354,7 @@ Test(drift_watch, callers_beyond_the_first_are_one)
 
     rng_seed(&rng, 3, 3);
     m = model_of(&rng);
-    cr_assert_eq(drift_watch_new(&w, NULL), ST_OK);
+    cr_assert_eq(drift_monitor_new(&w, NULL), ST_OK);
     for (i = 0; i < DRIFT_LOOK; i++) {
         const struct loaded_model by = { .id = "m", .model = m };
         char who[100];
@@ -365,16 +365,16 @@ Test(drift_watch, callers_beyond_the_first_are_one)
         draw(&AS_BEFORE, &rng, prob, &p);
         snprintf(who, sizeof who, "%090zu", i);
         p.who = who;
-        drift_watch_add(w, &by, &p, &alerts);
+        drift_monitor_add(w, &by, &p, &alerts);
         json_decref(alerts);
     }
-    state = drift_watch_json(w);
+    state = drift_monitor_json(w);
     json_array_foreach (json_object_get(state, "strata"), i, entry)
         n += strcmp(text_in(entry, "by"), "key") == 0;
     cr_assert_leq(n, DRIFT_KEYS + 1);
     json_decref(state);
     model_unref(m);
-    drift_watch_free(w);
+    drift_monitor_free(w);
 }
 
 Test(cmh, chi_squared_is_that_of_tables)

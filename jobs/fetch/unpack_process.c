@@ -1,5 +1,5 @@
-/* jobs/fetch/apart.c - see apart.h. Both sides of the socket are here, and of one build. */
-#include "apart.h"
+/* jobs/fetch/unpack_process.c - see unpack_process.h. Both sides of the socket are here, and of one build. */
+#include "unpack_process.h"
 
 #include "cxrd/clock.h"
 

@@ -1,4 +1,4 @@
-/* jobs/registry/answering.c - the model that answers, see cxrd/registry.h and follower.h.
+/* jobs/registry/active_model.c - the model that answers, see cxrd/registry.h and follower.h.
  *
  * Invariants: `active` and `epoch` change together, and `epoch` only grows. Where the store is shared nothing answers after
  * `trusted_until`: by then the others may have stopped to wait for this server, and answer by a later epoch. A crash between the choice
@@ -141,7 +141,7 @@ static void trust(void *arg, double until)
     pthread_mutex_unlock(&r->lock);
 }
 
-enum status answering_begin(struct registry *r, struct error *err)
+enum status active_model_begin(struct registry *r, struct error *err)
 {
     const struct follower_options options = { r->store, answers_by, follow, trust, r };
     struct epoch newest;
@@ -157,7 +157,7 @@ enum status answering_begin(struct registry *r, struct error *err)
     return st == ST_OK && newest.model[0] ? follow(r, &newest, err) : st;
 }
 
-void answering_end(struct registry *r)
+void active_model_end(struct registry *r)
 {
     follower_stop(r->follower);
     swap(r, NULL, r->epoch, &(struct registry_fault){ "" });

@@ -1,10 +1,10 @@
-/* server/api/drift_tell.c - see drift_tell.h. */
-#include "drift_tell.h"
+/* server/api/drift_alert.c - see drift_alert.h. */
+#include "drift_alert.h"
 
 #include "accounting.h"
 #include "cxrd/log.h"
 #include "cxrd/store.h"
-#include "drift_watch.h"
+#include "drift_monitor.h"
 #include "handlers.h"
 
 static void tell(const struct serving *serving, const json_t *alert)
@@ -19,7 +19,7 @@ static void tell(const struct serving *serving, const json_t *alert)
         log_error(LOG_ERROR, "nobody is told of drift", &err);
 }
 
-void drift_tell(const struct serving *serving, const struct http_request *req, const struct answer *a)
+void drift_alert(const struct serving *serving, const struct http_request *req, const struct answer *a)
 {
     const struct prediction *p = &a->prediction;
     const struct drift_picture picture = { p->model_probability,
@@ -33,7 +33,7 @@ void drift_tell(const struct serving *serving, const struct http_request *req, c
 
     if (a->named || a->canary)
         return;
-    drift_watch_add(serving->drift, a->model, &picture, &alerts);
+    drift_monitor_add(serving->drift, a->model, &picture, &alerts);
     json_array_foreach (alerts, i, alert)
         tell(serving, alert);
     json_decref(alerts);
@@ -43,5 +43,5 @@ enum status drift_get(struct app *app, const struct http_request *req, struct ht
                       struct error *err)
 {
     (void)req, (void)err;
-    return http_json(res, drift_watch_json(app_accounting(app)->drift));
+    return http_json(res, drift_monitor_json(app_accounting(app)->drift));
 }

@@ -1,4 +1,4 @@
-/* jobs/training/rival.c - score the model to compare with on the rows that the new one was validated on, and on the
+/* jobs/training/incumbent.c - score the model to compare with on the rows that the new one was validated on, and on the
  * normal chests that it was scored on: a service sees both. */
 #include "compare.h"
 #include "run.h"
@@ -23,7 +23,7 @@ static enum status score(struct run *r, const struct model *m, const struct scor
     return st;
 }
 
-/* Whether the new model has seen no normal chest, and the rival says that it has. */
+/* Whether the new model has seen no normal chest, and the incumbent says that it has. */
 static bool is_narrower(const struct run *r, const struct model *m)
 {
     const char *seen = json_string_value(json_object_get(model_notes(m), "population"));
@@ -31,27 +31,28 @@ static bool is_narrower(const struct run *r, const struct model *m)
     return seen && strcmp(seen, "all") == 0 && strcmp(run_population(r), "all") != 0;
 }
 
-size_t run_rival_rows(const struct run *r)
+size_t run_incumbent_rows(const struct run *r)
 {
     return train_config_compares(r->config) ? r->split.part[VALIDATION].n + r->normal.n : 0;
 }
 
-/* The rival, if there is one that can be held against the new model. */
-static const struct model *rival_of(struct run *r)
+/* The incumbent, if there is one that can be held against the new model. */
+static const struct model *incumbent_of(struct run *r)
 {
-    const struct model *m =
-        train_config_compares(r->config) && r->observer->rival ? r->observer->rival(r->observer->arg) : NULL;
+    const struct model *m = train_config_compares(r->config) && r->observer->incumbent
+                                ? r->observer->incumbent(r->observer->arg)
+                                : NULL;
 
-    r->result->rival = m ? RIVAL_FAILED : RIVAL_NONE;
+    r->result->incumbent = m ? INCUMBENT_FAILED : INCUMBENT_NONE;
     if (!m || (model_sees(m) && !train_config_sees(r->config)))
         return NULL; /* there is nothing that it could look at */
     if (labels_equal(model_labels(m), &r->config->labels))
         return m;
-    r->result->rival = RIVAL_OTHER_FINDINGS;
+    r->result->incumbent = INCUMBENT_OTHER_FINDINGS;
     return NULL;
 }
 
-/* Both on all the rows that there are; a rival that gives no numbers, or not of each row, is not compared. */
+/* Both on all the rows that there are; an incumbent that gives no numbers, or not of each row, is not compared. */
 static enum status compare_on(struct run *r, const struct model *m, const struct scores *ours,
                               size_t n_normal)
 {
@@ -66,21 +67,21 @@ static enum status compare_on(struct run *r, const struct model *m, const struct
     if (theirs.n == ours->n && memcmp(theirs.rows, ours->rows, ours->n * sizeof *ours->rows) == 0) {
         st = compare(ours, &theirs, n_normal, &result->comparison);
         result->comparison.narrower = is_narrower(r, m);
-        result->rival = RIVAL_SCORED;
-        result->rival_split = lineage_of(model_trained_rows(m), result->dataset.split_sha256);
+        result->incumbent = INCUMBENT_SCORED;
+        result->incumbent_split = lineage_of(model_trained_rows(m), result->dataset.split_sha256);
     }
     scores_release(&theirs);
     return st == ST_OK ? ST_OK : error_nomem(r->err);
 }
 
-enum status run_rival(struct run *r, const struct scores *validation, const struct scores *normal)
+enum status run_incumbent(struct run *r, const struct scores *validation, const struct scores *normal)
 {
-    const struct model *m = rival_of(r);
+    const struct model *m = incumbent_of(r);
     struct scores all = { 0 };
     enum status st;
 
-    if (!m && run_rival_rows(r) > 0) { /* they were part of the way */
-        r->images_total -= run_rival_rows(r);
+    if (!m && run_incumbent_rows(r) > 0) { /* they were part of the way */
+        r->images_total -= run_incumbent_rows(r);
         run_tell_progress(r);
     }
     if (!m)

@@ -1,4 +1,4 @@
-/* server/api/drift_watch.h - have scores or pictures moved, and among whom?
+/* server/api/drift_monitor.h - have scores or pictures moved, and among whom?
  *
  * The latest scores of the active model are held against its validation scores (cxrd/strata.h), every DRIFT_LOOK pictures:
  *
@@ -13,8 +13,8 @@
  * pictures. A change beyond that at DRIFT_SEEN looks in a row is raised, with the smallest set of strata without which the rest shows no change any more (p of the
  * rest, times the tests of one stratum, above DRIFT_LEVEL): of single strata that do the one with the strongest change, else that one
  * and then on with the rest. Where no DRIFT_NAMED of them do, it is everywhere. */
-#ifndef SERVER_API_DRIFT_WATCH_H
-#define SERVER_API_DRIFT_WATCH_H
+#ifndef SERVER_API_DRIFT_MONITOR_H
+#define SERVER_API_DRIFT_MONITOR_H
 
 #include "cxrd/registry.h"
 #include "cxrd/strata.h"
@@ -45,20 +45,20 @@ struct drift_picture {
     const char *who;          /* the name of the caller's key, "" where none is asked for */
 };
 
-struct drift_watch;
+struct drift_monitor;
 
-MUST_USE enum status drift_watch_new(struct drift_watch **ret, struct error *err); /* ST_NOMEM */
-void drift_watch_free(struct drift_watch *w);                                      /* NULL is fine */
+MUST_USE enum status drift_monitor_new(struct drift_monitor **ret, struct error *err); /* ST_NOMEM */
+void drift_monitor_free(struct drift_monitor *w);                                      /* NULL is fine */
 
 /* Count a picture that the active model has scored. Another model begins anew. Any thread may call, as all of these.
  *   ret_alert  what this look raises: `data` of a notice, a new reference; NULL most of the time */
-void drift_watch_add(struct drift_watch *w, const struct loaded_model *by, const struct drift_picture *p,
-                     json_t **ret_alert);
+void drift_monitor_add(struct drift_monitor *w, const struct loaded_model *by, const struct drift_picture *p,
+                       json_t **ret_alert);
 
 /* All that the last look saw, in the contract's shape, a new reference; NULL without memory. */
-json_t *drift_watch_json(struct drift_watch *w);
+json_t *drift_monitor_json(struct drift_monitor *w);
 
 struct buf;
-void drift_watch_metrics(struct drift_watch *w, struct buf *out); /* no caller is named */
+void drift_monitor_metrics(struct drift_monitor *w, struct buf *out); /* no caller is named */
 
 #endif

@@ -1,5 +1,5 @@
-/* jobs/score_keeper.c - see cxrd/score_keeper.h. */
-#include "cxrd/score_keeper.h"
+/* jobs/score_writer.c - see cxrd/score_writer.h. */
+#include "cxrd/score_writer.h"
 
 #include "cxrd/clock.h"
 #include "cxrd/log.h"
@@ -22,7 +22,7 @@ struct waiting {
     struct loaded_model *by;
 };
 
-struct score_keeper {
+struct score_writer {
     struct store *store;
     size_t days;
     pthread_t thread;
@@ -38,15 +38,15 @@ struct score_keeper {
     size_t first, n;
     uint64_t added, done; /* rows that were ever put into the queue, and left it */
     uint64_t failures;    /* batches that were not written */
-    size_t hurried;       /* callers of keeper_flush() */
+    size_t hurried;       /* callers of score_writer_flush() */
     bool full, stop;
-    struct keeper_counts counts;
+    struct score_writer_counts counts;
 };
 
 /* ---- the thread ---- */
 
 /* How many rows of the queue's head are in the batch now. */
-static size_t copy_batch(struct score_keeper *k)
+static size_t copy_batch(struct score_writer *k)
 {
     size_t n;
 
@@ -63,7 +63,7 @@ static size_t copy_batch(struct score_keeper *k)
 }
 
 /* They left the queue. */
-static void drop_batch(struct score_keeper *k, size_t n)
+static void drop_batch(struct score_writer *k, size_t n)
 {
     struct loaded_model *by[BATCH];
 
@@ -80,7 +80,7 @@ static void drop_batch(struct score_keeper *k, size_t n)
         loaded_model_release(by[i]);
 }
 
-static void note_failure(struct score_keeper *k, const struct error *err)
+static void note_failure(struct score_writer *k, const struct error *err)
 {
     bool first;
 
@@ -94,7 +94,7 @@ static void note_failure(struct score_keeper *k, const struct error *err)
 }
 
 /* Write all that waits. False: the disk does not take it. */
-static bool write_waiting(struct score_keeper *k)
+static bool write_waiting(struct score_writer *k)
 {
     size_t n;
 
@@ -111,7 +111,7 @@ static bool write_waiting(struct score_keeper *k)
     return true;
 }
 
-static void sweep(struct score_keeper *k)
+static void sweep(struct score_writer *k)
 {
     struct error err;
     size_t n = SWEPT_AT_ONCE, all = 0;
@@ -128,13 +128,13 @@ static void sweep(struct score_keeper *k)
         log_error(LOG_ERROR, "scores whose time is over cannot be removed", &err);
     pthread_mutex_lock(&k->lock);
     k->counts.swept += all;
-    k->full = span + ROOM > KEEPER_MOST;
+    k->full = span + ROOM > SCORE_WRITER_MOST;
     pthread_mutex_unlock(&k->lock);
     k->sweep_at = clock_seconds() + SWEEP_S;
 }
 
 /* Wait until there is something to do. False: the server stops. */
-static bool wait_for_work(struct score_keeper *k, double pause)
+static bool wait_for_work(struct score_writer *k, double pause)
 {
     const double until = clock_seconds() + pause;
     bool stop;
@@ -149,7 +149,7 @@ static bool wait_for_work(struct score_keeper *k, double pause)
 }
 
 /* The disk takes nothing: whatever waits, wait. */
-static bool wait_for_disk(struct score_keeper *k)
+static bool wait_for_disk(struct score_writer *k)
 {
     const double until = clock_seconds() + RETRY_S;
     bool stop;
@@ -162,9 +162,9 @@ static bool wait_for_disk(struct score_keeper *k)
     return !stop;
 }
 
-static void *keeper_main(void *arg)
+static void *writer_main(void *arg)
 {
-    struct score_keeper *k = arg;
+    struct score_writer *k = arg;
     bool on = true, wrote = true;
 
     while (on) {
@@ -178,10 +178,10 @@ static void *keeper_main(void *arg)
 
 /* ---- from outside ---- */
 
-enum status keeper_start(struct store *store, size_t days, struct score_keeper **ret_keeper,
-                         struct error *err)
+enum status score_writer_start(struct store *store, size_t days, struct score_writer **ret_writer,
+                               struct error *err)
 {
-    struct score_keeper *k = calloc(1, sizeof *k);
+    struct score_writer *k = calloc(1, sizeof *k);
     enum status st = ST_OK;
 
     if (!k)
@@ -196,17 +196,17 @@ enum status keeper_start(struct store *store, size_t days, struct score_keeper *
     if (!k->queue || !k->batch)
         st = error_nomem(err);
     if (st == ST_OK)
-        st = thread_start(&k->thread, keeper_main, k, "the thread that keeps scores", err);
+        st = thread_start(&k->thread, writer_main, k, "the thread that keeps scores", err);
     k->started = st == ST_OK;
     if (st != ST_OK) {
-        keeper_stop(k);
+        score_writer_stop(k);
         return st;
     }
-    *ret_keeper = k;
+    *ret_writer = k;
     return ST_OK;
 }
 
-void keeper_stop(struct score_keeper *k)
+void score_writer_stop(struct score_writer *k)
 {
     if (!k)
         return;
@@ -226,9 +226,9 @@ void keeper_stop(struct score_keeper *k)
     free(k);
 }
 
-size_t keeper_days(const struct score_keeper *k) { return k->days; }
+size_t score_writer_days(const struct score_writer *k) { return k->days; }
 
-bool keeper_add(struct score_keeper *k, struct loaded_model *by, const struct kept_scores *row)
+bool score_writer_add(struct score_writer *k, struct loaded_model *by, const struct kept_scores *row)
 {
     bool room;
 
@@ -250,7 +250,7 @@ bool keeper_add(struct score_keeper *k, struct loaded_model *by, const struct ke
     return room;
 }
 
-void keeper_flush(struct score_keeper *k)
+void score_writer_flush(struct score_writer *k)
 {
     uint64_t wanted, failures;
 
@@ -265,9 +265,9 @@ void keeper_flush(struct score_keeper *k)
     pthread_mutex_unlock(&k->lock);
 }
 
-struct keeper_counts keeper_counts(struct score_keeper *k)
+struct score_writer_counts score_writer_counts(struct score_writer *k)
 {
-    struct keeper_counts counts;
+    struct score_writer_counts counts;
 
     pthread_mutex_lock(&k->lock);
     counts = k->counts;

@@ -1,5 +1,5 @@
-/* server/api/feedback_watch.c - see feedback_watch.h. */
-#include "feedback_watch.h"
+/* server/api/feedback_monitor.c - see feedback_monitor.h. */
+#include "feedback_monitor.h"
 
 #include "metrics.h"
 
@@ -15,7 +15,7 @@
 
 enum { MAX_FIGURES = 1 << 20 };
 
-struct feedback_watch {
+struct feedback_monitor {
     struct buf figures; /* of `model`, as text */
     char model[ID_SIZE];
     uint64_t changes; /* that are counted in it */
@@ -23,9 +23,9 @@ struct feedback_watch {
     double at; /* clock_seconds() */
 };
 
-enum status feedback_watch_new(struct feedback_watch **ret, struct error *err)
+enum status feedback_monitor_new(struct feedback_monitor **ret, struct error *err)
 {
-    struct feedback_watch *w = calloc(1, sizeof *w);
+    struct feedback_monitor *w = calloc(1, sizeof *w);
 
     if (!w)
         return error_nomem(err);
@@ -34,7 +34,7 @@ enum status feedback_watch_new(struct feedback_watch **ret, struct error *err)
     return ST_OK;
 }
 
-void feedback_watch_free(struct feedback_watch *w)
+void feedback_monitor_free(struct feedback_monitor *w)
 {
     if (!w)
         return;
@@ -90,7 +90,7 @@ static enum status count(const struct feedback_groups *groups, struct buf *out)
     return st;
 }
 
-static void count_anew(struct feedback_watch *w, struct store *store, const char *active)
+static void count_anew(struct feedback_monitor *w, struct store *store, const char *active)
 {
     const uint64_t changes = store_feedback_changes(store);
     struct feedback_groups groups = { NULL, 0 };
@@ -123,10 +123,10 @@ static void put_counter(struct buf *out, const char *name, const char *help, uin
     buf_printf(out, "%s %llu\n", name, (unsigned long long)value);
 }
 
-void feedback_watch_write(struct feedback_watch *w, struct store *store, struct score_keeper *keeper,
-                          const char *active, struct buf *out)
+void feedback_monitor_write(struct feedback_monitor *w, struct store *store,
+                            struct score_writer *score_writer, const char *active, struct buf *out)
 {
-    const struct keeper_counts c = keeper_counts(keeper);
+    const struct score_writer_counts c = score_writer_counts(score_writer);
 
     put_counter(out, "cxrd_scores_kept_total", "Rows of scores that were written to be kept.", c.kept);
     put_counter(out, "cxrd_scores_swept_total", "Predictions whose scores went since their time was over.",

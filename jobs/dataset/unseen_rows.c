@@ -1,5 +1,5 @@
-/* jobs/dataset/strangers.c - rows beside a split that it is to be tested on, see cxrd/dataset.h. */
-#include "kin.h"
+/* jobs/dataset/unseen_rows.c - rows beside a split that it is to be tested on, see cxrd/dataset.h. */
+#include "row_groups.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,19 +37,19 @@ static enum status keep_others(const uint32_t *group, size_t n_known, struct row
     return ST_OK;
 }
 
-enum status rows_keep_strangers(const struct table *t, const struct split *split, enum split_by by,
-                                const uint64_t *pixels, struct rows *rows)
+enum status rows_keep_unseen(const struct table *t, const struct split *split, enum split_by by,
+                             const uint64_t *pixels, struct rows *rows)
 {
     const size_t n_known = split->part[TRAIN].n + split->part[VALIDATION].n;
     struct rows all = ROWS_INIT;
-    struct kin kin = { 0 };
+    struct row_groups groups = { 0 };
     enum status st = gather(split, rows, &all);
 
     if (st == ST_OK)
-        st = kin_find(t, &all, pixels, &kin);
+        st = row_groups_find(t, &all, pixels, &groups);
     if (st == ST_OK)
-        st = keep_others(by == SPLIT_IMAGE ? kin.twin : kin.group, n_known, rows);
-    kin_release(&kin);
+        st = keep_others(by == SPLIT_IMAGE ? groups.same_picture : groups.group, n_known, rows);
+    row_groups_release(&groups);
     rows_release(&all);
     return st;
 }

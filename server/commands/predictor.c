@@ -1,5 +1,5 @@
-/* server/commands/asking.c - see asking.h. */
-#include "asking.h"
+/* server/commands/predictor.c - see predictor.h. */
+#include "predictor.h"
 
 #include "../client.h"
 #include "commands.h"
@@ -106,7 +106,7 @@ static enum status question_read(const struct predict_options *o, const struct m
     return st;
 }
 
-static enum status open_here(struct asking *a, size_t n_pictures, struct error *err)
+static enum status open_here(struct predictor *a, size_t n_pictures, struct error *err)
 {
     struct decoder_options options = decoder_options_default();
     enum status st = model_load(a->o->weights, precision_named(a->o->precision), &a->m, err);
@@ -124,7 +124,7 @@ static enum status open_here(struct asking *a, size_t n_pictures, struct error *
 }
 
 /* Which labels the model has that the server answers by: the table's columns. */
-static enum status open_there(struct asking *a, struct error *err)
+static enum status open_there(struct predictor *a, struct error *err)
 {
     const struct client_server server = { .url = a->o->url, .ca = a->o->ca };
     json_t *models = NULL, *card = NULL;
@@ -148,7 +148,7 @@ static enum status open_there(struct asking *a, struct error *err)
     return st;
 }
 
-enum status asking_open(struct asking *a, const struct predict_options *o, size_t n, struct error *err)
+enum status predictor_open(struct predictor *a, const struct predict_options *o, size_t n, struct error *err)
 {
     a->o = o;
     a->many = n > 1;
@@ -158,7 +158,7 @@ enum status asking_open(struct asking *a, const struct predict_options *o, size_
     return o->csv ? open_there(a, err) : ST_OK;
 }
 
-void asking_release(struct asking *a)
+void predictor_release(struct predictor *a)
 {
     decoder_close(a->decoder);
     model_unref(a->m.model);
@@ -182,7 +182,7 @@ static enum status heatmap_save(const char *path, const struct buf *png, struct 
     return file_replace(path, &whole, 1, err);
 }
 
-static enum status ask_here(const struct asking *a, struct session *s, const struct picture *picture,
+static enum status ask_here(const struct predictor *a, struct session *s, const struct picture *picture,
                             json_t **ret_reply, struct error *err)
 {
     const struct model *m = a->m.model;
@@ -305,7 +305,7 @@ static enum status picture_read(struct picture *p, struct error *err)
 
 /* Of thousands of pictures one meets a full queue, or a decoder that was lost: it is asked about again a second later. A
  * person who asks about one can do that himself. */
-static enum status ask_patiently(const struct asking *a, struct session *s, const struct picture *picture,
+static enum status ask_patiently(const struct predictor *a, struct session *s, const struct picture *picture,
                                  json_t **ret_reply, struct error *err)
 {
     enum status st = ST_BUSY;
@@ -318,7 +318,8 @@ static enum status ask_patiently(const struct asking *a, struct session *s, cons
     return st;
 }
 
-enum status ask(const struct asking *a, struct session *s, const char *path, json_t **ret, struct error *err)
+enum status ask(const struct predictor *a, struct session *s, const char *path, json_t **ret,
+                struct error *err)
 {
     struct picture picture = { path, FILE_BYTES_INIT };
     json_t *reply = NULL;

@@ -1,6 +1,6 @@
-/* jobs/dataset/kin.c - see kin.h. Groups grow by union-find (Tarjan 1975): each points to an earlier position of its group,
+/* jobs/dataset/row_groups.c - see row_groups.h. Groups grow by union-find (Tarjan 1975): each points to an earlier position of its group,
  * the first to itself. */
-#include "kin.h"
+#include "row_groups.h"
 
 #include <stdlib.h>
 
@@ -44,8 +44,8 @@ static void unite_equals(struct keyed *sorted, size_t n, uint32_t *group)
             unite(group, sorted[i].position, sorted[i - 1].position);
 }
 
-/* Pictures: twins, and how many have one. */
-static void find_twins(struct keyed *sorted, size_t n, struct kin *k)
+/* Rows whose pictures are equal, and how many there are. */
+static void find_equal(struct keyed *sorted, size_t n, struct row_groups *k)
 {
     size_t first = 0;
 
@@ -55,14 +55,14 @@ static void find_twins(struct keyed *sorted, size_t n, struct kin *k)
             first = i;
             continue;
         }
-        k->twin[sorted[i].position] = sorted[first].position;
+        k->same_picture[sorted[i].position] = sorted[first].position;
         k->equal_pictures += i == first + 1 ? 2 : 1;
         unite(k->group, sorted[i].position, sorted[first].position);
     }
 }
 
 /* Patients in groups of more than one: `patients` [n] is room, all zeroes. */
-static void count_patients(const struct keyed *sorted, size_t n, struct kin *k, uint32_t *patients)
+static void count_patients(const struct keyed *sorted, size_t n, struct row_groups *k, uint32_t *patients)
 {
     for (size_t i = 0; i < n; i++)
         if (i == 0 || sorted[i].key != sorted[i - 1].key)
@@ -71,26 +71,28 @@ static void count_patients(const struct keyed *sorted, size_t n, struct kin *k, 
         k->equal_patients += patients[i] > 1 ? patients[i] : 0;
 }
 
-enum status kin_find(const struct table *t, const struct rows *rows, const uint64_t *pixels, struct kin *ret)
+enum status row_groups_find(const struct table *t, const struct rows *rows, const uint64_t *pixels,
+                            struct row_groups *ret)
 {
-    struct kin k = { malloc((rows->n + 1) * sizeof *k.group), malloc((rows->n + 1) * sizeof *k.twin), 0, 0 };
+    struct row_groups k = { malloc((rows->n + 1) * sizeof *k.group),
+                            malloc((rows->n + 1) * sizeof *k.same_picture), 0, 0 };
     struct keyed *of_patient = malloc((rows->n + 1) * sizeof *of_patient),
                  *of_picture = malloc((rows->n + 1) * sizeof *of_picture);
     uint32_t *patients = calloc(rows->n + 1, sizeof *patients);
-    const bool ok = k.group && k.twin && of_patient && of_picture && patients;
+    const bool ok = k.group && k.same_picture && of_patient && of_picture && patients;
     size_t known = 0;
 
     for (uint32_t i = 0; ok && i < rows->n; i++) {
         const uint64_t picture = pixels ? pixels[rows->index[i]] : 0;
 
-        k.group[i] = k.twin[i] = i;
+        k.group[i] = k.same_picture[i] = i;
         of_patient[i] = (struct keyed){ t->rows[rows->index[i]].patient, i };
         if (picture)
             of_picture[known++] = (struct keyed){ picture, i };
     }
     if (ok) {
         unite_equals(of_patient, rows->n, k.group);
-        find_twins(of_picture, known, &k);
+        find_equal(of_picture, known, &k);
         count_patients(of_patient, rows->n, &k, patients);
         for (uint32_t i = 0; i < rows->n; i++)
             k.group[i] = root_of(k.group, i);
@@ -99,15 +101,15 @@ enum status kin_find(const struct table *t, const struct rows *rows, const uint6
     free(of_picture);
     free(patients);
     if (!ok) {
-        kin_release(&k);
+        row_groups_release(&k);
         return ST_NOMEM;
     }
     *ret = k;
     return ST_OK;
 }
 
-void kin_release(struct kin *k)
+void row_groups_release(struct row_groups *k)
 {
     free(k->group);
-    free(k->twin);
+    free(k->same_picture);
 }

@@ -1,6 +1,6 @@
-/* server/commands/asking.h - one picture asked about: by a weights file here, or by a server. */
-#ifndef SERVER_COMMANDS_ASKING_H
-#define SERVER_COMMANDS_ASKING_H
+/* server/commands/predictor.h - predicts one picture after another: by a weights file here, or by a server. */
+#ifndef SERVER_COMMANDS_PREDICTOR_H
+#define SERVER_COMMANDS_PREDICTOR_H
 
 #include "../api/prediction.h"
 #include "cxrd/decoder.h"
@@ -20,7 +20,7 @@ struct predict_options {
 };
 
 /* Shared by all threads that ask. Read only, once it is open. */
-struct asking {
+struct predictor {
     const struct predict_options *o;
     bool many;               /* pictures, so that one is asked about again where the server has no time */
     struct labels labels;    /* of the model that answers */
@@ -35,15 +35,15 @@ struct asking {
  *   n         pictures there are; a model that sees none needs none
  * Errors: ST_INVALID (they do not fit), ST_CONFLICT (the profile is of another model, or not signed), those of file_read(),
  * weights_read(), client_json(). */
-MUST_USE enum status asking_open(struct asking *a, const struct predict_options *o, size_t n,
-                                 struct error *err);
-void asking_release(struct asking *a);
+MUST_USE enum status predictor_open(struct predictor *a, const struct predict_options *o, size_t n,
+                                    struct error *err);
+void predictor_release(struct predictor *a);
 
 /* Any number of threads at a time, each with a session of its own.
  *   path  of a picture; "-": standard input; NULL: none is given
  *   ret   what /predict answers, and `file`: a new reference
  * Errors: ST_UNUSABLE (also: the file cannot be read), image_decode()'s, predict_image()'s, client_json()'s. */
-MUST_USE enum status ask(const struct asking *a, struct session *s, const char *path, json_t **ret,
+MUST_USE enum status ask(const struct predictor *a, struct session *s, const char *path, json_t **ret,
                          struct error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* server/commands/train_told.c - what rank 0 alone has read, the job and the weights that it begins with, told to the others. */
+/* server/commands/train_broadcast.c - what rank 0 alone has read, the job and the weights that it begins with, told to the others. */
 #include "cxrd/json.h"
 #include "train.h"
 
@@ -28,17 +28,17 @@ static enum status config_read(const void *text, size_t n, struct train_config *
     return st == ST_OK ? ST_OK : error_set(err, st, "the job that rank 0 tells of is not understood");
 }
 
-enum status train_tell(struct ranks *ranks, struct train_config *config, struct file_bytes *init,
-                       struct error *err)
+enum status train_broadcast(struct ranks *ranks, struct train_config *config, struct file_bytes *init,
+                            struct error *err)
 {
     void *text = NULL;
     size_t n = 0;
     enum status st = ranks_me(ranks) == 0 ? config_write(config, &text, &n, err) : ST_OK;
 
     if (st == ST_OK)
-        st = ranks_tell(ranks, &text, &n, err);
+        st = ranks_broadcast(ranks, &text, &n, err);
     if (st == ST_OK && ranks_me(ranks) != 0)
         st = config_read(text, n, config, err);
     free(text);
-    return st == ST_OK ? ranks_tell(ranks, &init->data, &init->size, err) : st;
+    return st == ST_OK ? ranks_broadcast(ranks, &init->data, &init->size, err) : st;
 }

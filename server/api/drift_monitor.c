@@ -1,5 +1,5 @@
-/* server/api/drift_watch.c - see drift_watch.h. */
-#include "drift_watch.h"
+/* server/api/drift_monitor.c - see drift_monitor.h. */
+#include "drift_monitor.h"
 
 #include "cxrd/trainer.h"
 #include "drift_counts.h"
@@ -19,7 +19,7 @@ struct looked {
     struct drift_result result;
 };
 
-struct drift_watch {
+struct drift_monitor {
     pthread_mutex_t lock; /* guards all that follows */
     char model[ID_SIZE];  /* "": none has answered */
     bool known;           /* its weights say what is needed */
@@ -37,9 +37,9 @@ struct drift_watch {
 
 static const struct drift_stratum ALL = { N_DRIFT_BY, 0 };
 
-enum status drift_watch_new(struct drift_watch **ret, struct error *err)
+enum status drift_monitor_new(struct drift_monitor **ret, struct error *err)
 {
-    struct drift_watch *w = calloc(1, sizeof *w);
+    struct drift_monitor *w = calloc(1, sizeof *w);
 
     if (!w)
         return error_nomem(err);
@@ -48,7 +48,7 @@ enum status drift_watch_new(struct drift_watch **ret, struct error *err)
     return ST_OK;
 }
 
-static void forget(struct drift_watch *w)
+static void forget(struct drift_monitor *w)
 {
     drift_counts_release(&w->counts);
     for (int kind = 0; kind < N_KINDS; kind++) {
@@ -59,7 +59,7 @@ static void forget(struct drift_watch *w)
     w->known = false;
 }
 
-void drift_watch_free(struct drift_watch *w)
+void drift_monitor_free(struct drift_monitor *w)
 {
     if (!w)
         return;
@@ -69,7 +69,7 @@ void drift_watch_free(struct drift_watch *w)
 }
 
 /* Of all tests that were looked at, and of those that are still to come. */
-static double adjusted(const struct drift_watch *w, double p)
+static double adjusted(const struct drift_monitor *w, double p)
 {
     return fmin(p * (double)w->n_tests * DRIFT_LOOKS, 1);
 }
@@ -86,7 +86,7 @@ static bool is_explained(const struct drift_result *rest) { return rest->p > DRI
 
 /* The next stratum to be taken out: of those that leave no change behind the one with the strongest change of its own, else that of
  * all. False: there is none without which enough is left. */
-static bool next_stratum(const struct drift_watch *w, const struct drift_selection *now,
+static bool next_stratum(const struct drift_monitor *w, const struct drift_selection *now,
                          struct drift_stratum *ret)
 {
     struct drift_result best = { .p = 2 };
@@ -116,7 +116,7 @@ static bool next_stratum(const struct drift_watch *w, const struct drift_selecti
     return found;
 }
 
-static struct explanation_set explain(const struct drift_watch *w)
+static struct explanation_set explain(const struct drift_monitor *w)
 {
     struct drift_selection s = { .only = ALL };
     struct explanation_set set = { 0 };
@@ -135,7 +135,7 @@ static struct explanation_set explain(const struct drift_watch *w)
 
 /* ---- a look ---- */
 
-static const struct looked *strongest(const struct drift_watch *w)
+static const struct looked *strongest(const struct drift_monitor *w)
 {
     const struct looked *best = NULL;
 
@@ -156,7 +156,7 @@ static const char *by_name(size_t by)
     return by == N_DRIFT_BY ? "all" : by == STRATA_KEY ? "key" : STRATA_BY_NAMES[by];
 }
 
-static json_t *stratum_json(const struct drift_watch *w, struct drift_stratum s)
+static json_t *stratum_json(const struct drift_monitor *w, struct drift_stratum s)
 {
     const struct drift_selection only = { .only = s };
     const struct drift_result r = drift_test(&w->counts, &only);
@@ -169,12 +169,12 @@ static json_t *stratum_json(const struct drift_watch *w, struct drift_stratum s)
                      m ? json_real(m->now[s.index]) : json_null());
 }
 
-static json_t *column_json(const struct drift_watch *w, size_t column)
+static json_t *column_json(const struct drift_monitor *w, size_t column)
 {
     return json_string(column < w->counts.labels.n ? w->counts.labels.names[column] : "input");
 }
 
-static json_t *alert_json(const struct drift_watch *w, const char *kind, json_t *column, double p,
+static json_t *alert_json(const struct drift_monitor *w, const char *kind, json_t *column, double p,
                           const struct explanation_set *set)
 {
     json_t *strata = json_array();
@@ -187,7 +187,7 @@ static json_t *alert_json(const struct drift_watch *w, const char *kind, json_t 
 }
 
 /* The group whose share has grown most. */
-static json_t *mix_alert(const struct drift_watch *w, size_t by)
+static json_t *mix_alert(const struct drift_monitor *w, size_t by)
 {
     const struct drift_mix *m = &w->mix[by];
     struct explanation_set set = { .n = 1, .strata = { { by, 0 } } };
@@ -198,7 +198,7 @@ static json_t *mix_alert(const struct drift_watch *w, size_t by)
     return alert_json(w, KINDS[MIX], json_null(), m->p, &set);
 }
 
-static size_t strongest_mix(const struct drift_watch *w)
+static size_t strongest_mix(const struct drift_monitor *w)
 {
     size_t best = 0;
 
@@ -208,7 +208,7 @@ static size_t strongest_mix(const struct drift_watch *w)
     return best;
 }
 
-static void look_at_strata(struct drift_watch *w)
+static void look_at_strata(struct drift_monitor *w)
 {
     w->n_looked = w->n_tests = 0;
     for (size_t k = 0; k <= N_DRIFT_BY; k++) {
@@ -229,7 +229,7 @@ static void look_at_strata(struct drift_watch *w)
 }
 
 /* A change that was seen so often in a row is raised and told once, until it has been quiet for a while. */
-static void raise(struct drift_watch *w, int kind, bool changed, json_t *alert, json_t *told)
+static void raise(struct drift_monitor *w, int kind, bool changed, json_t *alert, json_t *told)
 {
     struct raised *r = &w->raised[kind];
     bool raised;
@@ -246,7 +246,7 @@ static void raise(struct drift_watch *w, int kind, bool changed, json_t *alert, 
     json_decref(alert);
 }
 
-static json_t *look(struct drift_watch *w)
+static json_t *look(struct drift_monitor *w)
 {
     json_t *told = json_array(), *alert = NULL;
     const struct looked *most;
@@ -272,8 +272,8 @@ static json_t *look(struct drift_watch *w)
     return NULL;
 }
 
-void drift_watch_add(struct drift_watch *w, const struct loaded_model *by, const struct drift_picture *p,
-                     json_t **ret_alert)
+void drift_monitor_add(struct drift_monitor *w, const struct loaded_model *by, const struct drift_picture *p,
+                       json_t **ret_alert)
 {
     *ret_alert = NULL;
     pthread_mutex_lock(&w->lock);
@@ -294,7 +294,7 @@ void drift_watch_add(struct drift_watch *w, const struct loaded_model *by, const
 
 /* ---- what it tells ---- */
 
-static json_t *looked_json(const struct drift_watch *w, const struct looked *l)
+static json_t *looked_json(const struct drift_monitor *w, const struct looked *l)
 {
     const struct drift_result *r = &l->result;
 
@@ -305,7 +305,7 @@ static json_t *looked_json(const struct drift_watch *w, const struct looked *l)
                      r->enough ? json_real(adjusted(w, r->p)) : json_null());
 }
 
-static json_t *mix_json(const struct drift_watch *w, enum strata_by by)
+static json_t *mix_json(const struct drift_monitor *w, enum strata_by by)
 {
     const struct drift_mix *m = &w->mix[by];
     json_t *shares = json_array();
@@ -318,7 +318,7 @@ static json_t *mix_json(const struct drift_watch *w, enum strata_by by)
                      m->enough ? json_real(adjusted(w, m->p)) : json_null(), "shares", shares);
 }
 
-json_t *drift_watch_json(struct drift_watch *w)
+json_t *drift_monitor_json(struct drift_monitor *w)
 {
     json_t *strata = json_array(), *mix = json_array(), *raised = json_array(), *answer;
 
@@ -338,7 +338,7 @@ json_t *drift_watch_json(struct drift_watch *w)
     return answer;
 }
 
-void drift_watch_metrics(struct drift_watch *w, struct buf *out)
+void drift_monitor_metrics(struct drift_monitor *w, struct buf *out)
 {
     pthread_mutex_lock(&w->lock);
     metrics_family(out, "cxrd_drift_raised", "gauge",

@@ -1,5 +1,5 @@
-/* tests/unit/test_score_keeper.c - scores are kept without anybody's waiting for a disk, and none that was taken is lost. */
-#include "cxrd/score_keeper.h"
+/* tests/unit/test_score_writer.c - scores are kept without anybody's waiting for a disk, and none that was taken is lost. */
+#include "cxrd/score_writer.h"
 #include "jobs/registry/loaded_model.h"
 #include "store_case.h"
 #include "support.h"
@@ -12,9 +12,9 @@
 #include <string.h>
 #include <time.h>
 
-TestSuite(keeper, .init = store_case_begin, .fini = store_case_end);
+TestSuite(writer, .init = store_case_begin, .fini = store_case_end);
 
-static struct score_keeper *keeper;
+static struct score_writer *writer;
 static struct loaded_model *by;
 
 static void started(size_t days)
@@ -24,12 +24,12 @@ static void started(size_t days)
     by = loaded_model_new();
     by->model = tiny_model(1, 1, NULL);
     snprintf(by->id, sizeof by->id, "aaaaaaaa");
-    cr_assert_eq(keeper_start(store, days, &keeper, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(score_writer_start(store, days, &writer, &err), ST_OK, "%s", err.text);
 }
 
 static void stopped(void)
 {
-    keeper_stop(keeper);
+    score_writer_stop(writer);
     loaded_model_release(by);
 }
 
@@ -39,44 +39,44 @@ static bool put(int i)
 
     row.n = model_labels(by->model)->n;
     snprintf(row.id, sizeof row.id, "00000000-%08d", i);
-    return keeper_add(keeper, by, &row);
+    return score_writer_add(writer, by, &row);
 }
 
 /* In text, as asked() has it. */
 static const char *in_file(void) { return asked("SELECT count(*) FROM scored"); }
 
-Test(keeper, writes_what_it_took)
+Test(writer, writes_what_it_took)
 {
     started(1);
     cr_assert(put(1) && put(2));
-    keeper_flush(keeper);
-    cr_assert_eq(keeper_counts(keeper).kept, 2);
+    score_writer_flush(writer);
+    cr_assert_eq(score_writer_counts(writer).kept, 2);
     cr_assert(put(3));
     stopped(); /* writes what waits */
     cr_assert_str_eq(in_file(), "3");
 }
 
-Test(keeper, takes_nothing_where_none_are_kept)
+Test(writer, takes_nothing_where_none_are_kept)
 {
     started(0);
     cr_assert_not(put(1));
-    keeper_flush(keeper);
+    score_writer_flush(writer);
     stopped(); /* its thread looks into the file at its start */
     cr_assert_str_eq(in_file(), "0");
 }
 
-Test(keeper, removes_what_was_kept_long_enough_at_its_start)
+Test(writer, removes_what_was_kept_long_enough_at_its_start)
 {
     started(1);
     cr_assert(put(1) && put(2));
     stopped();
     changed("UPDATE scored SET until = 5 WHERE id = '00000000-00000001'");
     started(0);
-    while (keeper_counts(keeper).swept == 0) {
+    while (score_writer_counts(writer).swept == 0) {
         const struct timespec moment = { 0, 1000000 };
 
         nanosleep(&moment, NULL);
-        keeper_flush(keeper);
+        score_writer_flush(writer);
     }
     stopped();
     cr_assert_str_eq(in_file(), "1");
@@ -84,7 +84,7 @@ Test(keeper, removes_what_was_kept_long_enough_at_its_start)
 
 /* Another connection has the file, so nothing can be written: what has room waits, what has none is counted, and all that waited is
  * written when the file is free again. */
-Test(keeper, sheds_what_finds_no_room_and_loses_nothing_that_did)
+Test(writer, sheds_what_finds_no_room_and_loses_nothing_that_did)
 {
     enum { ALL = 6000 };
     sqlite3 *other = NULL;
@@ -94,17 +94,17 @@ Test(keeper, sheds_what_finds_no_room_and_loses_nothing_that_did)
     needs_file();
     started(1);
     cr_assert_eq(sqlite3_open(store_path, &other), SQLITE_OK);
-    sqlite3_busy_timeout(other, 60000); /* the keeper's thread looks into the file at its start */
+    sqlite3_busy_timeout(other, 60000); /* the writer's thread looks into the file at its start */
     cr_assert_eq(sqlite3_exec(other, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
     for (int i = 0; i < ALL; i++)
         taken += put(i);
     cr_assert(taken >= 4096 && taken < ALL); /* and so nobody waited for the disk, which has taken nothing */
-    cr_assert_eq(keeper_counts(keeper).kept, 0);
-    cr_assert_eq(keeper_counts(keeper).shed, ALL - taken);
+    cr_assert_eq(score_writer_counts(writer).kept, 0);
+    cr_assert_eq(score_writer_counts(writer).shed, ALL - taken);
     sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL);
     sqlite3_close(other);
-    while (keeper_counts(keeper).waiting > 0)
-        keeper_flush(keeper);
+    while (score_writer_counts(writer).waiting > 0)
+        score_writer_flush(writer);
     snprintf(told, sizeof told, "%zu", taken);
     cr_assert_str_eq(in_file(), told);
     cr_assert(put(ALL));
