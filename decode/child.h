@@ -1,6 +1,6 @@
-/* decode/child.h - the process of a picture, of the helper's side: it is there before its picture comes.
+/* decode/child.h - the process that decodes one picture, as the helper sees it: it is started before its picture comes.
  *
- * A fork of the helper takes half a millisecond, which nobody has to wait for where it was made ahead. A child gets one request,
+ * A fork of the helper takes half a millisecond, and no request waits for a fork that was made ahead. A child gets one request,
  * decodes it and ends; it knows nothing of other pictures, since the helper reads none. */
 #ifndef DECODE_CHILD_H
 #define DECODE_CHILD_H

@@ -1,7 +1,7 @@
 /* decode/main.c - cxrd-decode: decodes what strangers send, a child for each picture, see cxrd/decode.h.
  *
- * The helper has one thread and reads nothing of a stranger's, so a fork of it is a sound process that is warm already, and what a
- * picture does to its decoder ends with that child. */
+ * The helper has one thread and reads no untrusted byte, so a fork of it is sound and warm already, and the damage that a picture does
+ * to its decoder ends with that child. */
 #include "child.h"
 #include "decode.h"
 #include "idle.h"

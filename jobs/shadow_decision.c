@@ -6,8 +6,8 @@
 
 static const double LEVEL = 0.05;
 
-/* The finding of which one of the two alone calls most pictures, by the upper end of its interval; the number of findings: none has a
- * verdict of both. */
+/* The finding with the most pictures that only one of the two calls, by the upper end of its interval. Where no finding has a verdict of
+ * both: the number of findings. */
 static size_t most_discordant(const struct shadow_counts *c, struct estimate *ret)
 {
     size_t found = c->labels.n;

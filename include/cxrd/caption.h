@@ -19,7 +19,7 @@ enum caption_parts { CAPTION_BOTH, CAPTION_NOTE_ALONE };
 /* Take `name` and `note` out of a request's object; null and "" take one away. A name is a line of UTF-8, a note may have several;
  * neither has characters that steer what shows it.
  *   parts   CAPTION_NOTE_ALONE: a `name` is left where it is
- *   errors  an array of the caller's: gets {"field","detail"} for what cannot be; who needs the memory asks json_ran_out() */
+ *   errors  an array of the caller's: gets {"field","detail"} of each fault; whether memory ran out is asked by json_ran_out() */
 void caption_take(json_t *object, enum caption_parts parts, struct caption *ret, json_t *errors);
 
 #endif

@@ -1,4 +1,4 @@
-/* include/cxrd/decision.h - what follows from a probability: who is called positive, how many of these are right, and whether
+/* include/cxrd/decision.h - what follows from a probability: which pictures are called positive, how many of these rightly, and whether
  * it is worth acting on.
  *
  * The rows are those of the test split, the threshold validation's (Youden). */

@@ -1,4 +1,4 @@
-/* include/cxrd/decoder.h - JPEG and DICOM are decoded outside, by processes without a right: who keeps them.
+/* include/cxrd/decoder.h - the processes without rights that decode JPEG and DICOM: starts, watches and ends them.
  *
  * A decoder has helpers: each a cxrd-decode (see cxrd/decode.h) that decodes one picture at a time, for whichever thread asks. A
  * process begins when a picture needs it, or with decoder_begin(). One that ends, or does not answer in time, is ended with all that

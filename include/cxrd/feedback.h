@@ -43,7 +43,7 @@ MUST_USE enum status feedback_groups_make(struct store *s, const char *model, st
 /* The newest FEEDBACK_MOST predictions that readers spoke of.
  *   model      of which; NULL: any
  *   candidate  with whose scores in the shadow; only predictions that have them. NULL: nobody's
- *   since      that were made from then on, seconds since 1970; 0: all
+ *   since      only predictions from this time on, seconds since 1970; 0: all
  * Errors: ST_IO, ST_NOMEM. */
 enum { FEEDBACK_MOST = 100000 };
 MUST_USE enum status feedback_collect(struct store *s, const char *model, const char *candidate,

@@ -18,10 +18,10 @@ void log_set_level(enum log_level level);
 bool log_level_parse(const char *name,
                      enum log_level *ret_level); /* "debug", "info", "warn", "error", "off" */
 
-/* From here on nobody waits for whoever reads the log: a thread writes what is said, in that order. Up to 1024 lines or 512
- * KiB wait for a reader that is slow; what comes then is lost, and where it would be a line "log lines lost" says how many,
- * once the reader reads again. A process that crashes writes what waits first, for a second at most. Without it, or after
- * log_stop(), whoever logs writes. Errors: ST_IO (no more threads). */
+/* From here on no caller waits for the log's reader: a thread writes the lines, in their order. Up to 1024 lines or 512 KiB
+ * wait for a slow reader; later ones are lost, and in their place a line "log lines lost" says how many, once the reader
+ * reads again. A process that crashes writes what waits first, for a second at most. Without it, or after
+ * log_stop(), each thread writes its own lines. Errors: ST_IO (no more threads). */
 MUST_USE enum status log_start(struct error *err);
 
 /* Write what waits, for a second at most. False: the reader does not read, and lines still go nowhere. Twice is fine. */

@@ -17,7 +17,7 @@ struct outgoing;
 enum outgoing_use { OUTGOING_NOTICE, OUTGOING_DATA, OUTGOING_RESULT, N_OUTGOING_USES };
 enum {
     OUTGOING_MAX_URL = 512,  /* bytes of an address */
-    OUTGOING_SLOWEST = 1024, /* bytes a second; who brings less may as well be silent */
+    OUTGOING_SLOWEST = 1024, /* bytes a second; a slower peer counts as silent */
 };
 
 /* Lists are texts with commas between their entries, NULL for none. An entry is HOST (port 443), HOST:PORT, or

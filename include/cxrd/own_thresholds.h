@@ -15,7 +15,7 @@ struct own_thresholds {
 
 /* Take `own_thresholds` out of a request's object: null, or for some of a model's findings a number in 0..1 or null. False: it is not
  * there.
- *   errors  an array of the caller's: gets {"field","detail"} for what cannot be; who needs the memory asks json_ran_out() */
+ *   errors  an array of the caller's: gets {"field","detail"} of each fault; whether memory ran out is asked by json_ran_out() */
 bool own_thresholds_take(json_t *object, const struct labels *labels, struct own_thresholds *ret,
                          json_t *errors);
 

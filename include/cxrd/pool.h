@@ -29,7 +29,7 @@ void pool_free(struct pool *p); /* NULL is fine; no pool_run() may be under way 
 
 size_t pool_threads(const struct pool *p); /* 1 for NULL */
 
-/* Call fn(arg, task, thread) once for each task in 0..n_tasks-1, `thread` being the number of who does it in
+/* Call fn(arg, task, thread) once for each task in 0..n_tasks-1, `thread` being the number of the thread that does it, in
  * 0..pool_threads()-1, and return when all have returned. Two tasks that run at the same time have different numbers: scratch
  * memory goes by them. With NULL for the pool the caller does it all. One caller at a time. */
 void pool_run(struct pool *p, size_t n_tasks, void (*fn)(void *arg, size_t task, size_t thread), void *arg);

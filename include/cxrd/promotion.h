@@ -1,5 +1,5 @@
 /* include/cxrd/promotion.h - may a trained model take the place of the one that answers? Figures in, a decision and
- * its reason out; who activates is no concern of this file. */
+ * its reason out; another file activates. */
 #ifndef CXRD_PROMOTION_H
 #define CXRD_PROMOTION_H
 

@@ -73,7 +73,7 @@ MUST_USE enum status ranks_sum(struct ranks *r, size_t n_parts, size_t width, fl
                                float *room, struct error *err);
 size_t ranks_sum_room(const struct ranks *r, size_t n_parts, size_t n);
 
-/* A sign of life: whoever works for long between two calls gives one now and then. Cheap. */
+/* A sign of life: a rank that works for long between two calls gives one now and then. Cheap. */
 void ranks_beat(struct ranks *r);
 
 /* A rank that has taken more than 1.5 times as long for its share of a sum as the median of the others, 50 sums in a row; it is told of once.
@@ -88,7 +88,7 @@ MUST_USE enum status ranks_end(struct ranks *r, enum status mine, struct error *
 /* The failure that ended it, which a caller without room for a sentence passed up as a status alone. */
 const struct error *ranks_why(const struct ranks *r);
 
-/* Some rank is not coming any more, so that no end can be made with it; whether this one is of those that were not heard of. */
+/* Whether some rank is lost, so that no common end can be made; and whether this rank is one of those that the others lost. */
 bool ranks_lost(const struct ranks *r);
 bool ranks_misses(const struct ranks *r, size_t rank);
 

@@ -97,7 +97,7 @@ MUST_USE enum status registry_add(struct registry *r, const void *bytes, size_t 
  *   o          borrowed
  *   signature  of the bytes, see cxrd/signature.h; NULL: none
  *   ret_card   its card, a new reference
- * Errors: model_import()'s, ST_IO; with signers ST_UNUSABLE: none of them signed it. */
+ * Errors: model_import()'s, ST_IO; ST_UNUSABLE where there are signers, and none of them has signed it. */
 MUST_USE enum status registry_import(struct registry *r, const void *bytes, size_t n_bytes,
                                      const struct import_options *o, const char *signature, json_t **ret_card,
                                      struct error *err);

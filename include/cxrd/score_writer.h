@@ -1,7 +1,7 @@
-/* include/cxrd/score_writer.h - keeps the scores of predictions without their waiting for a disk.
+/* include/cxrd/score_writer.h - writes the scores of predictions to the store, and no prediction waits for a disk.
  *
- * A score that is to be kept is put into a queue of bounded length and written in batches by a thread of its own; what finds no room is not
- * kept, and counted. The same thread removes what has been kept long enough. Any thread may call. */
+ * A score that is to be kept is put into a queue of bounded length and written in batches by a thread of its own; a score that finds no room
+ * is dropped and counted. The same thread removes scores that are older than `days`. Any thread may call. */
 #ifndef CXRD_SCORE_WRITER_H
 #define CXRD_SCORE_WRITER_H
 

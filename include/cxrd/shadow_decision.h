@@ -1,5 +1,5 @@
 /* include/cxrd/shadow_decision.h - may a model that was in the shadow of the active one take its place? Figures in, a decision and its
- * reason out; who activates is no concern of this file.
+ * reason out; another file activates.
  *
  * It is decided once, when there are as many pictures as were asked for, so that each test keeps its level:
  *

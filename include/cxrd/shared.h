@@ -35,7 +35,7 @@ size_t shared_clear(const struct shared *s, size_t n, bool (*go_on)(void *arg), 
 bool shared_append(struct shared *s, const void *bytes, size_t n);
 bool shared_read(const struct shared *s, size_t at, void *ret, size_t n);
 
-/* Nobody changes it any more, who has not mapped it for that already. */
+/* From now on only a mapping for writing that exists already can change it. */
 bool shared_seal(const struct shared *s);
 
 /* Map the first `n` bytes of one that is sealed, for reading; munmap() ends that, shared_close() does not. NULL: it failed. */

@@ -1,4 +1,4 @@
-/* include/cxrd/signature.h - Ed25519 (RFC 8032, by libcrypto): who stands for a profile or a model.
+/* include/cxrd/signature.h - Ed25519 (RFC 8032, by libcrypto): the signature of a profile or a model.
  *
  * An operator has a private key, which no server needs, and tells servers the public ones, as PEM files (RFC 8410):
  *
@@ -9,7 +9,7 @@
  *
  *   SIGNED_PROFILE  the canonical bytes of a profile's document, see jobs/site/document.c
  *   SIGNED_MODEL    the 64 hexadecimal digits of the SHA-256 of a model's file as it is sent. A card is made of its model's file
- *                   alone, so who signs the one signs the other.
+ *                   alone, so a signature of the one is one of the other.
  *
  * A signature is 128 hexadecimal digits. A key that is taken away no longer counts, whatever was signed with it; to change keys,
  * give the new one beside the old, sign anew, and take the old one away. */

@@ -47,7 +47,7 @@ struct new_job {
 #define JOB_VALIDATE "validate"
 enum { JOB_TYPE_SIZE = 16 };
 
-/* ---- who runs a job, and who writes to it ----
+/* ---- claims: the runner of a job, and its right to write to it ----
  *
  * A claim holds a job for LEASE_S seconds by the database's clock, and for as many again each time that it is renewed before they are
  * over. Its token is greater than that of the job's claim before. Each change of a job that runs carries the token; where the claim is
@@ -58,7 +58,7 @@ enum asked { ASKED_NOTHING, ASKED_CANCEL, ASKED_KEEP_BEST };
 
 struct claim {
     char job[ID_SIZE];
-    int64_t token;    /* 0: of whoever does not run it, who may write while it does not run */
+    int64_t token;    /* 0: of a caller that does not run the job; it may write while nobody runs it */
     enum asked asked; /* before it was claimed */
 };
 enum { LEASE_S = 15, LEASE_RENEW_S = 4 };
@@ -142,7 +142,7 @@ MUST_USE enum status store_job_record(struct store *s, const struct claim *c, co
  * of the cells that those show, in lists: its `config` is null then, its state "failed". Errors: ST_NOTFOUND, ST_IO. */
 MUST_USE enum status store_job_get(struct store *s, const char *id, json_t **ret_job, struct error *err);
 
-/* ---- a job's journal: what those who watch it are told, numbered 1, 2, 3 … ----
+/* ---- a job's journal: its events, numbered 1, 2, 3 … ----
  *
  * Every change of state is in it by itself, in the transaction that makes it. So a number once given stands for the
  * same event for ever, whatever happens to the server. */

@@ -2,7 +2,7 @@
  *
  * A server answers predictions while it has a lease: REPLICA_LEASE_S seconds by the database's clock from its last renewal, which is
  * made only by one that answers by the newest epoch. So once every server with a lease has renewed it by an epoch, nobody answers by
- * an older one, nor will: whoever lost the lease has to read the newest epoch first. */
+ * an older one, nor will: a server that lost its lease has to read the newest epoch first. */
 #ifndef CXRD_STORE_REPLICAS_H
 #define CXRD_STORE_REPLICAS_H
 
@@ -56,9 +56,9 @@ typedef enum status take_up_fn(void *arg, struct error *err);
 /* All of them; 0: nothing was ever changed. Errors: ST_IO. */
 MUST_USE enum status store_generations(struct store *s, int64_t ret[N_SHARED], struct error *err);
 
-/* ---- being woken: by whoever has changed what others may wait for ----
+/* ---- being woken: by a change that others may wait for ----
  *
- * A word that is lost costs time, no more: whoever listens looks every few seconds anyway. One thread's. */
+ * A lost message costs time, no more: a listener looks every few seconds anyway. One thread's. */
 struct store_listener;
 
 /* Errors: ST_IO, ST_NOMEM, ST_UNSUPPORTED (the store is not shared). */

@@ -5,10 +5,11 @@
 #include "cxrd/dataset.h"
 
 struct row_groups {
-    uint32_t *group; /* [rows->n], owned: equal for positions that hang together by patients or pictures */
+    uint32_t *group; /* [rows->n], owned: equal for positions that patients or pictures connect */
     uint32_t *
         same_picture; /* [rows->n], owned: the first position with an equal picture, or the position itself */
-    size_t equal_pictures, equal_patients; /* rows with an equal; patients who share a picture with another */
+    size_t equal_pictures,
+        equal_patients; /* rows whose picture another row has; patients who share a picture with another */
 };
 
 /* `pixels` as in struct split_options. Errors: ST_NOMEM. */

@@ -1,4 +1,4 @@
-/* jobs/dataset/unseen_rows.c - rows beside a split that it is to be tested on, see cxrd/dataset.h. */
+/* jobs/dataset/unseen_rows.c - rows that a model may be tested on beside its split, see cxrd/dataset.h. */
 #include "row_groups.h"
 
 #include <stdlib.h>

@@ -22,8 +22,8 @@ enum { FOLDER_NAME = ID_SIZE + 16, BLOCK = 1 << 20 };
 
 const char *const FETCH_PHASE_NAMES[] = { "fetching", "verifying", "unpacking" };
 
-/* A folder and all below it, gone. By descriptors, a level at a time: a link is an entry that goes, never a way out. Archives may be
- * nested only so deep (relative_path_ok()), and so is this. */
+/* Remove a folder and all below it. By descriptors, a level at a time: a link is removed and never followed. relative_path_ok() bounds
+ * the depth of folders in archives, and so the recursion. */
 static enum status tree_delete(int parent, const char *name, struct error *err)
 {
     const int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -72,7 +72,7 @@ static void tell(const struct unpack *u, const struct error *err, bool over)
     }
     while (send(AT_SOCKET, &n, sizeof n, MSG_NOSIGNAL) < 0)
         if (errno != EINTR)
-            _exit(EXIT_BROKEN); /* nobody listens */
+            _exit(EXIT_BROKEN); /* the server is gone */
 }
 
 static void on_progress(void *arg, const struct unpack *u)
@@ -109,7 +109,7 @@ int fetch_unpacker(void)
     return 0;
 }
 
-/* ---- who started it ---- */
+/* ---- the server ---- */
 
 struct process {
     pid_t pid;
@@ -215,7 +215,7 @@ static enum heard news_read(const struct process *h, struct news *ret)
     return n == sizeof *ret ? HEARD : HEARD_END;
 }
 
-/* It has ended, or is ended, without a word. */
+/* The process has ended, or is ended here, without a last message. */
 static enum status lost(const struct unpack *u, int status, struct error *err)
 {
     if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_OUT_OF_MEMORY)
@@ -226,7 +226,7 @@ static enum status lost(const struct unpack *u, int status, struct error *err)
     return error_set(err, ST_FORMAT, "%s cannot be unpacked: the process that did ended over it", u->name);
 }
 
-/* Until it is over. ST_CANCELLED: it has to be ended; ST_NOTFOUND: it has ended. */
+/* Wait for the end. ST_CANCELLED: the process has to be ended; ST_NOTFOUND: it has ended. */
 static enum status follow(const struct process *h, struct unpack *u, struct error *err)
 {
     struct news n = { 0 };

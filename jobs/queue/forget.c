@@ -1,4 +1,4 @@
-/* jobs/queue/forget.c - a patient is to be left out of every later job on a data set: who has used their rows is told, and ended
+/* jobs/queue/forget.c - a patient is to be left out of every later job on a data set: the models that used their rows are named, and ended
  * where it is not over. See cxrd/runner.h and cxrd/patients.h.
  *
  * The order is what makes it safe: first it is on disk that they are to be left out, then one looks at whose rows jobs have

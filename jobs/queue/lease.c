@@ -1,4 +1,4 @@
-/* jobs/queue/lease.c - the thread that keeps the running job this runner's: it says every LEASE_RENEW_S seconds that the job goes on.
+/* jobs/queue/lease.c - the thread that renews the lease of the running job, every LEASE_RENEW_S seconds.
  *
  * Invariant: the store alone decides who has a job (jobs/store/leases.c), so a runner that is wrong about it writes nothing.
  * This thread ends work that would be in vain: where the store says that the job is another's, and, in a store that others share, where

@@ -114,7 +114,7 @@ static json_t *in_common(struct runner *r, const json_t *document, const char *d
     return found ? found : json_null();
 }
 
-/* ---- what it kept ---- */
+/* ---- the figures that still hold ---- */
 
 static enum status measure(const struct loaded_model *model, const json_t *document, const char *scores,
                            json_t **ret, struct error *err)

@@ -77,7 +77,7 @@ static enum status decide(struct registry *registry, const struct claim *by, con
     return ST_OK;
 }
 
-/* Into the shadow of the active model, and into the record what came of that. */
+/* Put the model into the shadow of the active one, and the outcome into the record. */
 static enum status try_in_shadow(struct runner *r, const char *job, const struct train_config *c,
                                  const char *model, const char *active, json_t *promotion, struct error *err)
 {
@@ -121,7 +121,7 @@ enum status job_promote(struct runner *r, const char *job, const struct train_co
     const char *before = compared ? incumbent : active ? active->id : broken ? fault.model : chosen;
     bool shadow;
     json_t *promotion;
-    /* A server of several that has lost touch with the store answers by no model, though one is chosen. */
+    /* One of several servers that has lost touch with the store has no model that answers, though one is chosen. */
     enum status st = active || broken ? ST_OK : store_active(r->store, chosen, err);
 
     if (st == ST_OK)

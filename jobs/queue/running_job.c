@@ -55,8 +55,8 @@ enum status running_job_recall(struct running_job *t, struct error *err)
     return st;
 }
 
-/* With the lock held: whether others have asked for the end since the last renewal. Where the store does not answer, they may come too
- * late. */
+/* With the lock held: whether another server has asked for the end since the last renewal. Where the store does not answer, such a
+ * request may come too late. */
 static void hear(struct runner *r)
 {
     enum asked asked = ASKED_NOTHING;

@@ -13,7 +13,7 @@ struct submission {
 };
 
 /* Begin with a request; end with submission_release(), whatever is returned. Returns ST_NOTFOUND where it is a new job's; ST_OK where it is
- * repeated, and *ret_id is the job that it became: what has changed since must not make its own repetition a wrong one.
+ * repeated, and *ret_id is the job that it became: a change of the data or models since then must not make the repetition a fault.
  *   errors  gets complaints about the caption
  * Errors: ST_CONFLICT (the key was used with another body), ST_IO, ST_NOMEM. */
 MUST_USE enum status submission_begin(struct runner *r, struct submission *s, const json_t *request,

@@ -87,7 +87,7 @@ static bool ends_with(const char *name, size_t n, const char *end)
     return n > length && strcasecmp(name + n - length, end) == 0;
 }
 
-/* A table, or one that is still packed: who sees its name knows what to do. */
+/* A table, or one that is still packed: its name tells the user what to do. */
 static int is_table(const struct dirent *entry)
 {
     static const char *const ENDS[] = { ".csv", ".csv.gz", ".csv.xz", ".csv.bz2", ".csv.zst", ".csv.zip" };
@@ -126,7 +126,7 @@ static void no_such_file(int root, const char *field, const char *path, json_t *
     buf_release(&all);
 }
 
-/* Whether a name leads nowhere that it may lead to: whoever asks can ask for another. All other errors say nothing of it. */
+/* Whether the error is the name's own, so that the client can give another name. */
 static bool is_wrong_name(int why)
 {
     return why == ENOENT || why == ENOTDIR || why == ELOOP || why == ENAMETOOLONG || why == EXDEV ||

@@ -81,7 +81,7 @@ static void on_epoch(void *arg, const struct epoch_report *report, const struct 
 
     if (job_file_keep(t->job.r, t->job.id, CHECKPOINT_NAME, &why) != ST_OK) {
         running_not_written(t->job.r, &why, &t->job.storage);
-        return; /* whoever goes on from the checkpoint before it tells of this epoch */
+        return; /* the run that goes on from the checkpoint before it will report this epoch */
     }
     record_baseline(t, baseline);
     snapshot_record(&t->job.now, t->job.record); /* after a crash it is known to have come so far */

@@ -125,8 +125,9 @@ MUST_USE enum status job_report_save(struct runner *r, const char *id, enum job_
                                      const json_t *record, const struct model *m, const json_t *plots,
                                      struct error *err);
 
-void job_checkpoint_drop(struct runner *r, const char *id); /* of a job that has ended; none there is fine */
-void job_scores_name(int set, char name[JOB_FILE_SIZE]);    /* "validation.csv"; of SCORED_ALL "scores.csv" */
+void job_checkpoint_drop(struct runner *r,
+                         const char *id); /* of a job that has ended; it is no error where there is none */
+void job_scores_name(int set, char name[JOB_FILE_SIZE]); /* "validation.csv"; of SCORED_ALL "scores.csv" */
 
 /* Write the scores of the sets that there are some of. Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
 MUST_USE enum status job_scores_save(const struct runner *r, const char *id,
@@ -139,7 +140,7 @@ MUST_USE enum status job_file_digest(const char *path, char ret[DIGEST_TEXT_SIZE
 enum status storage_error(enum status st, const struct error *why, struct error *err);
 
 /* The store has not written an event, a record or a file of the running job: put `why` into words of storage. Where the job is another's
- * by now, or may be as others share the store, its work ends, and whoever claims it next goes on from its checkpoint. */
+ * by now, or may be as others share the store, its work ends, and the next claim goes on from its checkpoint. */
 void running_not_written(struct runner *r, const struct error *why, struct error *err);
 
 /* `st` is of something that the running job asked of the store and cannot go on without. Where the store did not answer and others share it,

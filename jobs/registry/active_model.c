@@ -1,7 +1,7 @@
 /* jobs/registry/active_model.c - the model that answers, see cxrd/registry.h and follower.h.
  *
  * Invariants: `active` and `epoch` change together, and `epoch` only grows. Where the store is shared nothing answers after
- * `trusted_until`: by then the others may have stopped to wait for this server, and answer by a later epoch. A crash between the choice
+ * `trusted_until`: by then the others may have stopped waiting for this server, and answer by a later epoch. A crash between the choice
  * in the store and the swap leaves the choice, which the next start, and every other server, follows. */
 #include "cxrd/clock.h"
 #include "cxrd/log.h"
@@ -75,7 +75,7 @@ static void publish(struct registry *r, struct loaded_model *m, int64_t epoch)
     pthread_mutex_unlock(&r->own);
 }
 
-/* With `change` held: go on without it: what mends it goes through a server that runs. No other model answers in its stead. */
+/* With `change` held: go on without it, since only a running server can be given a remedy. No other model answers in its stead. */
 static void fault_keep(struct registry *r, const struct epoch *e, const struct error *why)
 {
     struct registry_fault fault;
@@ -312,7 +312,8 @@ enum status registry_activate_after(struct registry *r, const char *id, const ch
     if (st != ST_OK)
         return st;
     json_decref(choice.card);
-    if (await(r, choice.epoch, &why) != ST_OK) /* it is chosen: whoever does not know yet will follow */
+    if (await(r, choice.epoch, &why) !=
+        ST_OK) /* it is chosen: a server that does not know it yet will follow */
         log_error(LOG_WARN, "a model was activated", &why);
     return ST_OK;
 }

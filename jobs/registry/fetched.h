@@ -1,4 +1,4 @@
-/* jobs/registry/fetched.h - the file of a model that came to a shared store by another server. */
+/* jobs/registry/fetched.h - the file of a model that another server put into a shared store. */
 #ifndef JOBS_REGISTRY_FETCHED_H
 #define JOBS_REGISTRY_FETCHED_H
 

@@ -1,8 +1,8 @@
 /* jobs/registry/follower.c - see follower.h.
  *
  * Invariants: `trust` is given only after a renewal that the store has accepted, which it does of the newest epoch alone, and for a time
- * that is counted from before the request and is TRUST_S, less than the lease has. So a server that is paused or cut off stops to answer
- * before the others stop to wait for it. A smaller epoch than one that was seen means that the store has lost what was acknowledged:
+ * that is counted from before the request and is TRUST_S, less than the lease has. So a server that is paused or cut off stops answering
+ * before the others stop waiting for it. A smaller epoch than one that was seen means that the store has lost what was acknowledged:
  * nothing is answered until it has grown past that. A crash leaves a lease that runs out. */
 #include "follower.h"
 
@@ -113,7 +113,7 @@ static bool is_due(struct follower *f)
     return clock_seconds() >= f->due || atomic_exchange(&f->called, false) || answers_by(f) != f->said;
 }
 
-/* Another epoch may be made while one is taken up: once more then. */
+/* Another epoch may be made while one is taken up: then do it once more. */
 static enum status turn(struct follower *f, struct error *err)
 {
     struct epoch newest;

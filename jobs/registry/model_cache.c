@@ -11,7 +11,7 @@ struct model_cache {
     pthread_mutex_t
         lock; /* guards everything below: held to look and to swap pointers, never while a model goes */
     size_t room, n;
-    struct loaded_model **models; /* [room]: the first n, the one that was asked for last first */
+    struct loaded_model **models; /* [room]: the first n, most recently used first */
 };
 
 enum status model_cache_new(size_t room, struct model_cache **ret_cache, struct error *err)

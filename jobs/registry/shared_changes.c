@@ -1,7 +1,7 @@
 /* jobs/registry/shared_changes.c - what other servers of a shared store change of models: thresholds that an operator set, and models that
  * were deleted; see cxrd/registry.h.
  *
- * All of it may be done again at any time: what is here becomes what the store says. The file of a model that is being added may be taken
+ * All of it may be done again at any time: the state here becomes the store's. The file of a model that is being added may be taken
  * for one of a deleted model, as it is here before its row is; the next request for it fetches it from the store. */
 #include "cxrd/log.h"
 #include "follower.h"

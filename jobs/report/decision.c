@@ -1,4 +1,4 @@
-/* jobs/report/decision.c - what follows from the probabilities: who is called, how many of them rightly, whether it is worth
+/* jobs/report/decision.c - what follows from the probabilities: which patients are called, how many of them rightly, whether it is worth
  * it, and whether the probabilities mean what they say. */
 #include "findings.h"
 #include "html.h"

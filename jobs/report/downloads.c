@@ -1,5 +1,5 @@
 /* jobs/report/downloads.c - what a reader may want to compute with. A page that was mailed stands alone, so the record and its
- * figures are inside of it. Scores row by row are not: whoever mails a page of figures does not expect to send a list of
+ * figures are inside of it. Scores row by row are not: a person who mails a page of figures does not expect to send a list of
  * all patients' films. They stay with the server, which the page links to where it is served. */
 #include "cxrd/encoding.h"
 #include "cxrd/json.h"

@@ -231,7 +231,7 @@ static enum status point_read(const json_t *object, struct site_point *ret, stru
                      "the profile's operating point is not youden, sensitivity or specificity");
 }
 
-/* A rate is in its interval, but for rounding; NaN is of a rate that is not known. */
+/* A rate lies in its interval, but for rounding; NaN: the rate is not known. */
 static enum status interval_check(const char *name, double low, double value, double high, struct error *err)
 {
     const double rounding = 1e-6;

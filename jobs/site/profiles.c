@@ -320,7 +320,7 @@ void profiles_close(struct profiles *p)
 
 /* ---- changes ---- */
 
-/* The time of its making bounds that of its expiry; so it must be one that has been, as far as two servers' clocks agree.
+/* The latest expiry counts from `created_at`, so that must not lie in the future, but for a day that two clocks may differ by.
  * Errors: ST_INVALID. */
 static enum status made_check(const struct site_profile *p, struct error *err)
 {

@@ -1,8 +1,8 @@
-/* jobs/store/asked.c - what is asked of a job by others than its runner; see cxrd/store.h.
+/* jobs/store/asked.c - requests to a running job, such as a cancel, from others than its runner; see cxrd/store.h.
  *
- * Invariant: it stands in the row of the job's lease, is written by whoever asks while the job runs, and read by the runner when it
- * renews its lease, and in the transaction after which it is too late. So what was not refused is heard before the results are
- * kept. It stays when another takes the job over, and is gone when the job has waited in between. */
+ * Invariant: a request stands in the row of the job's lease. A client's server writes it while the job runs; the runner reads it when
+ * it renews its lease, and in the transaction after which it is too late. So a request that was not refused is heard before the results
+ * are kept. It stays when another runner takes the job over, and is gone when the job has waited in between. */
 #include "parts.h"
 
 #include <string.h>

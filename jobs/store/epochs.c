@@ -2,7 +2,7 @@
  *
  * Invariants: a change of the active model is an epoch, one more than the last, and both are written in one transaction: the newest
  * epoch's model is the active one. An epoch once given stands for the same model for ever, and an idempotency key for the same epoch. A
- * crash leaves both or neither; whoever has lost the answer asks again with the key. */
+ * crash leaves both or neither; a client that has lost the answer asks again with the key. */
 #include "parts.h"
 
 #include "cxrd/clock.h"

@@ -1,7 +1,7 @@
 /* jobs/store/files.c - the files of jobs and models, as a shared store keeps them; see cxrd/store_files.h.
  *
- * Invariants: a file of a job is written by whoever may write to the job (leases.c), in one transaction with finding that out; that of
- * a model in the transaction that makes the model known, and never again. A crash between two files of a job leaves the first. */
+ * Invariants: only a caller that may write to a job (leases.c) writes its files, in the transaction in which it looks whether it may. A
+ * model's file is written in the transaction that adds the model, and never again. A crash between two files of a job leaves the first. */
 #include "parts.h"
 
 #include "cxrd/digest.h"

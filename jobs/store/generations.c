@@ -1,6 +1,6 @@
 /* jobs/store/generations.c - how often what servers share was changed, kind by kind; see cxrd/store_replicas.h.
  *
- * Invariant: a number grows in the transaction that makes the change, so whoever reads the number before the thing has the change with
+ * Invariant: a number grows in the transaction that makes the change, so a reader that reads the number before the rows has the change with
  * it, or reads a greater number later. A crash leaves both or neither. */
 #include "cxrd/store_replicas.h"
 

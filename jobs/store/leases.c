@@ -1,4 +1,4 @@
-/* jobs/store/leases.c - who runs which job, as the store keeps it; see cxrd/store.h.
+/* jobs/store/leases.c - which runner has which job, as the store keeps it; see cxrd/store.h.
  *
  * Invariants, on every engine:
  * - A job that runs has a row in `leases`; its token is that of the claim which holds it. A token only grows, also when the job waits
@@ -6,14 +6,14 @@
  * - The runner of a job writes to it with that token, in a transaction that has found the state 'running' and the token unchanged; as
  *   one transaction writes at a time, both are so until it ends. A claim that is over changes nothing.
  * - All others write with token 0, and only to a job that does not run.
- * A crash between the claim and the first line of the job leaves it running with a lease that runs out: the next claim takes it. One
- * within a transaction leaves nothing of that. Times are the database's: no two machines' clocks are compared. */
+ * A crash between the claim and the first line of the job leaves it running with a lease that runs out: the next claim takes it. A crash
+ * within a transaction undoes it. Times are the database's: no two machines' clocks are compared. */
 #include "parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A row whose id cannot be a job's name is passed over: it could not be found again by it. */
+/* A row whose id has not the form of a job's id is passed over, as no function would find it by that id. */
 #define NAMED " AND CAST(id AS TEXT) = id AND substr(id, 1, length(id)) = id AND length(id) < %d"
 
 /* The job has a data set in $2, or has no data set, or fetches one and $3 is 1. $2 NULL: any job. */

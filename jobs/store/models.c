@@ -43,8 +43,8 @@ static enum status fence(struct store *s, const struct claim *by, struct error *
 #define IN_A_TRIAL \
     "EXISTS (SELECT 1 FROM settings WHERE name IN ('shadow', 'canary') AND settings.model = models.id)"
 
-/* Inside a transaction: a runner that was cut off between its model and its end has left one that no record names. Its successor makes
- * the same again, and the job has one. One that somebody uses meanwhile stays. */
+/* Inside a transaction: a runner that was cut off after it added its model, and before the job's end, has left a model that no record
+ * names. The next runner makes it again, so this one is removed, unless it is in use. */
 static enum status forget_earlier_try(struct store *s, const char *job, struct error *err)
 {
     static const char SQL[] =

@@ -1,7 +1,7 @@
 /* jobs/store/parts.h - what the files behind cxrd/store.h share: store.c opens it, sql.c has statements and transactions, rows.c
- * reads rows, jobs.c keeps the jobs, leases.c who runs them, asked.c what is asked of those who do, record.c what each of them is, journal.c what is told of them, models.c the models, notices.c
- * what is to be told to others, scores.c the scores of predictions, feedback.c what readers say of them, forgotten.c who is to be
- * left out, files.c the files of jobs and models. Nobody else speaks SQL.
+ * reads rows, jobs.c keeps the jobs, leases.c their runners, asked.c requests to these, record.c their records, journal.c their
+ * events, models.c the models, notices.c the notices to be sent, scores.c the scores of predictions, feedback.c readers' feedback,
+ * forgotten.c the patients to be left out, files.c the files of jobs and models. No other file has SQL.
  *
  * SQL is written once for all engines (engine.h): parameters are $1, $2 …; an upsert is ON CONFLICT; what is asked of a configuration
  * or a card has a column of its own, as no two engines read JSON alike. At any time one transaction that writes is open, whatever the
@@ -21,13 +21,13 @@
 struct store {
     pthread_mutex_t lock; /* guards db, `told` and everything done with them */
     struct database *db;
-    char *place;                           /* owned; what it was opened as */
-    char holder[ID_SIZE];                  /* who claims jobs, and is a server among others */
-    atomic_bool leads;                     /* it is the one of them that does what one does for all */
-    bool told;                             /* the transaction that is open adds to a journal */
-    int64_t noted;                         /* how many notices it adds, known at its end */
-    bool woken;                            /* it changes something else that other servers wait for */
-    bool all_noted;                        /* the operator has a receiver for all of them */
+    char *place;          /* owned; what it was opened as */
+    char holder[ID_SIZE]; /* the id by which this process claims jobs, and of its row among the servers */
+    atomic_bool leads;    /* of all servers this one does the work that only one has to do */
+    bool told;            /* the transaction that is open adds to a journal */
+    int64_t noted;        /* how many notices it adds, known at its end */
+    bool woken;           /* the transaction changes something else that other servers wait for */
+    bool all_noted;       /* the operator has a receiver for all of them */
     atomic_uint_fast64_t changes;          /* of all journals, counted when they are durable */
     atomic_uint_fast64_t feedback_changes; /* likewise, of feedback */
     pthread_mutex_t calling;               /* guards `added`; held while it is called, never with `lock` */
@@ -43,8 +43,8 @@ struct statement *store_prepare(struct store *s, struct error *err, const char *
 struct statement *store_vprepare(struct store *s, struct error *err, const char *sql, const char *types,
                                  va_list ap);
 
-/* Do a statement that returns no row, and finish it. In a transaction it may be done, and fail, as late as in store_end(): nothing is to
- * follow from it but what is written in the same transaction. */
+/* Do a statement that returns no row, and finish it. In a transaction it may be done, and fail, as late as in store_end(): so only writes
+ * of the same transaction may depend on it. */
 MUST_USE enum status store_finish(struct store *s, struct statement *stmt, struct error *err);
 
 /* The same; how many rows it changes is added to `changed` by the transaction's end, or before store_changed() returns, which waits. */
@@ -131,7 +131,7 @@ MUST_USE enum status store_job_state(struct store *s, const char *id, enum job_s
 #define ONE_IF(condition) "CASE WHEN " condition " THEN 1 ELSE 0 END"
 #define IS_ACTIVE         "EXISTS (SELECT 1 FROM settings WHERE name = 'active_model' AND value = models.id)"
 
-/* ---- inside a transaction: who runs a job, see leases.c ---- */
+/* ---- inside a transaction: the runner of a job, see leases.c ---- */
 
 /* The next job that may be claimed is claimed: the claim's token, what was asked, the job's id, type and config. The caller calls store_done(), also
  * after a failure. Errors: ST_NOTFOUND (no job waits), ST_IO. */

@@ -9,8 +9,8 @@
  *
  * A COMMIT whose answer is lost may have gone through. Each handle of a store numbers its transactions, and each writes its number into the
  * handle's row of `writers` before it commits, so the row tells whether it did: also after the server has crashed, where
- * PostgreSQL's own numbers may be given out again. That a change failed is told where it was rolled back, and, in these words, where
- * nobody can be asked in OUTCOME_S. */
+ * PostgreSQL's own numbers may be given out again. A change is reported as failed where it was rolled back; where the row cannot be
+ * read within OUTCOME_S, the error says that it is not known. */
 #include "engine.h"
 #include "prepared.h"
 #include "schema.h"
@@ -52,8 +52,8 @@ struct server_statement {
 struct sent {
     const char *to_do;              /* "read", "write" */
     struct named *prepares;         /* NULL: it is a statement */
-    struct server_statement *reads; /* which gets the result; NULL: nobody */
-    int64_t *counts;                /* to which the rows that it has changed are added; NULL: nobody asks */
+    struct server_statement *reads; /* which gets the result; NULL: it is not needed */
+    int64_t *counts; /* to which the rows that it has changed are added; NULL: they are not counted */
 };
 
 struct server_database {
@@ -118,7 +118,7 @@ static bool went_well(const PGresult *result)
 
 static void say_nothing(void *arg, const char *message) { (void)arg, (void)message; }
 
-/* Until there is something to take; a server that says nothing for so long is given up. */
+/* Wait until there is something to read; a server that is silent for so long is given up. */
 static void wait_for(struct server_database *d, int seconds)
 {
     const double deadline = clock_seconds() + seconds;
@@ -156,7 +156,7 @@ static enum status run_text(struct server_database *d, const char *sql, int seco
     return st;
 }
 
-/* Every session of ours is so, however the server is configured. */
+/* Each of our sessions has these settings, however the server is configured. */
 static enum status settle(struct server_database *d, struct error *err)
 {
     char sql[300];
@@ -181,7 +181,7 @@ static enum status settle(struct server_database *d, struct error *err)
     return st;
 }
 
-/* One that is lost is opened again: for whoever asks next, not for a transaction that was open. */
+/* A lost connection is opened again for the next transaction, and not for one that was open. */
 static enum status reached(struct server_database *d, struct error *err)
 {
     for (int i = 0; i < 2; i++) /* a last word of the server's, and then the end */
@@ -204,7 +204,7 @@ static void close_server(struct database *db)
 
 static enum status open_server(const char *place, struct database **ret, struct error *err)
 {
-    /* A parameter of the address goes before one here. GSSAPI is for those who ask for it: the process has been seen to crash in
+    /* A parameter of the address goes before one here. GSSAPI is used only where the address asks for it: the process has been seen to crash in
      * libgssapi_krb5 (gss_release_cred() of an invalid pointer) when two threads connected at once. */
     static const char *const NAMES[] = { "gssencmode",          "connect_timeout",  "keepalives_idle",
                                          "keepalives_interval", "keepalives_count", "tcp_user_timeout",
@@ -411,7 +411,7 @@ static enum status step(struct statement *stmt, struct error *err)
     return ST_OK;
 }
 
-/* Nobody reads what it finds any more. */
+/* Its rows are not read any more. */
 static void let_go(struct server_statement *s, int64_t *counts)
 {
     struct server_database *d = server(s->base.db);

@@ -54,10 +54,10 @@ const char *const POSTGRESQL_MIGRATIONS[] = {
      "  sha256 TEXT NOT NULL, bytes BYTEA NOT NULL, PRIMARY KEY(job, name));"
      "CREATE TABLE model_files(model TEXT PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE,"
      "  bytes BYTEA NOT NULL);"
-     /* of numbers without a pattern nothing is gained by compressing them */
+     /* numbers without a pattern do not compress */
      "ALTER TABLE job_files ALTER COLUMN bytes SET STORAGE EXTERNAL;"
      "ALTER TABLE model_files ALTER COLUMN bytes SET STORAGE EXTERNAL;"),
-    /* what others ask of a job that runs: see asked.c */
+    /* requests to a running job: see asked.c */
     "ALTER TABLE leases ADD COLUMN asked TEXT;",
     ("CREATE TABLE epochs(epoch BIGINT PRIMARY KEY, model TEXT NOT NULL, at TEXT NOT NULL,"
      "  idempotency_key TEXT UNIQUE);"

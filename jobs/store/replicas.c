@@ -69,7 +69,7 @@ static enum status lead(struct store *s, bool *ret_leads, struct error *err)
     return store_finish(s, store_prepare(s, err, sql, ""), err);
 }
 
-/* Whether this says something that another server may wait for. */
+/* Whether another server may wait for a change that this row makes. */
 static enum status is_news(struct store *s, const struct replica *r, bool *ret, struct error *err)
 {
     struct statement *stmt = store_prepare(s, err, "SELECT 1 FROM replicas WHERE id = $1 AND epoch = $2",

@@ -12,7 +12,7 @@ const char *const SQLITE_MIGRATIONS[] = {
     "CREATE TABLE models(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
     "  created_at TEXT NOT NULL, card TEXT NOT NULL);"
     "CREATE TABLE settings(name TEXT PRIMARY KEY, value TEXT NOT NULL);",
-    /* every job's journal; of jobs from before, what their records say */
+    /* every job's journal; of jobs from before, made from their records */
     ("CREATE TABLE events(job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, seq INTEGER NOT NULL,"
      "  name TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY(job, seq)) WITHOUT ROWID;"
      "INSERT INTO events SELECT jobs.id, e.key + 1, 'epoch', e.value FROM jobs, json_each(record, "
@@ -20,10 +20,10 @@ const char *const SQLITE_MIGRATIONS[] = {
      "e;"
      "INSERT INTO events SELECT id, (SELECT count(*) FROM events WHERE job = jobs.id) + 1, 'state',"
      "  json_object('state', state, 'at', coalesce(finished_at, started_at, created_at)) FROM jobs;"),
-    /* what is to be told to others; no url: the operator's own receiver */
+    /* notices to be sent; no url: to the operator's own receiver */
     "CREATE TABLE notices(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, url TEXT,"
     "  body TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL);",
-    /* what lists show of a record, so that they need not read it */
+    /* the columns of lists, so that a list need not read the records */
     ("CREATE TABLE summaries(job INTEGER PRIMARY KEY REFERENCES jobs(seq) ON DELETE CASCADE,"
      "  record TEXT NOT NULL);"
      "INSERT INTO summaries SELECT seq, json_remove(record, '$.config', '$.dataset', '$.calibration',"
@@ -74,7 +74,7 @@ const char *const SQLITE_MIGRATIONS[] = {
      "CREATE TABLE profile_choices(model TEXT PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE,"
      "  active TEXT REFERENCES profiles(id) ON DELETE SET NULL,"
      "  previous TEXT REFERENCES profiles(id) ON DELETE SET NULL);"),
-    /* who stands for a model: the digest that was signed, of its file or of the foreign one that it was made of */
+    /* the signature of a model: of the digest of its file, or of the foreign file that it was made of */
     "CREATE TABLE model_signatures(model TEXT PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE,"
     "  sha256 TEXT NOT NULL, signature TEXT NOT NULL);",
     /* what the store itself asks of configurations and cards: the models that a job needs, the job that it repeats, whom to tell;
@@ -90,7 +90,7 @@ const char *const SQLITE_MIGRATIONS[] = {
      "ALTER TABLE settings ADD COLUMN model TEXT;"
      "UPDATE settings SET model = json_extract(value, '$.model') WHERE name IN ('shadow', 'canary')"
      "  AND json_valid(value);"),
-    /* who runs which job: see leases.c */
+    /* which runner has which job: see leases.c */
     "CREATE TABLE leases(job INTEGER PRIMARY KEY REFERENCES jobs(seq) ON DELETE CASCADE,"
     "  token INTEGER NOT NULL, holder TEXT NOT NULL, until INTEGER NOT NULL);",
     /* files, where servers share the store: see files.c */
@@ -98,7 +98,7 @@ const char *const SQLITE_MIGRATIONS[] = {
      "  sha256 TEXT NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(job, name));"
      "CREATE TABLE model_files(model TEXT PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE,"
      "  bytes BLOB NOT NULL);"),
-    /* what others ask of a job that runs: see asked.c */
+    /* requests to a running job: see asked.c */
     "ALTER TABLE leases ADD COLUMN asked TEXT;",
     /* since when which model answers, and which servers do: see epochs.c and replicas.c */
     ("CREATE TABLE epochs(epoch INTEGER PRIMARY KEY, model TEXT NOT NULL, at TEXT NOT NULL,"

@@ -50,7 +50,7 @@ static enum status outcome_write(struct store *s, const char *job, const json_t 
     return st;
 }
 
-/* Inside a transaction. Of two servers that end it one does. */
+/* Inside a transaction. Where two servers end it at once, one of them does. */
 static enum status shadow_remove(struct store *s, const char *model, struct error *err)
 {
     int64_t changed;

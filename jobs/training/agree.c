@@ -1,5 +1,5 @@
-/* jobs/training/agree.c - what ranks must have in common, so that their weights are the same: looked at where it comes to be, since afterwards
- * nothing tells which of them is wrong. */
+/* jobs/training/agree.c - checks that all ranks have the same table, split and weights, as soon as each of these is there: later it could not
+ * be told which rank is wrong. */
 #include "run.h"
 
 #include "cxrd/digest.h"

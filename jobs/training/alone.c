@@ -1,4 +1,4 @@
-/* jobs/training/alone.c - what a network gains over the inputs that it takes: the logistic regression of these is scored on the
+/* jobs/training/alone.c - the gain of a network over the inputs that it takes: the logistic regression of these is scored on the
  * same rows. A network of pictures that does not gain over age, sex, view and history has learned nothing from pictures. */
 #include "run.h"
 

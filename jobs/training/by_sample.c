@@ -52,7 +52,7 @@ static enum status at_points(const struct scores *s, const struct patients *pati
     return st;
 }
 
-/* The base rates as everyone's probabilities, none of which is called. */
+/* The base rates as everyone's probabilities, where no finding is called. */
 static void guess(const struct scores *s, const double *rates, double ret[N_SAMPLE_MEASURES])
 {
     const size_t n = s->labels->n;

@@ -17,7 +17,7 @@ static bool same_scores(const struct scores *a, const struct scores *b, size_t k
     return true;
 }
 
-/* An error that no spread was seen for is no estimate of patients, and the normal distribution stands for Student's. */
+/* Where the patients show no spread, the error is not estimated from them, and the normal distribution takes the place of Student's. */
 static enum status gain_p(const struct figure *gain, const struct estimate *e, double *ret)
 {
     double spread, freedom;

@@ -1,4 +1,4 @@
-/* jobs/training/config_error.c - what is wrong with a field of a job, see cxrd/train_config.h. */
+/* jobs/training/config_error.c - says what is wrong with a field of a job, see cxrd/train_config.h. */
 #include "config.h"
 #include "cxrd/json.h"
 #include "cxrd/words.h"

@@ -62,7 +62,7 @@ static enum status side_count(const struct looking *l, struct counts *ret)
     return st;
 }
 
-/* Patients that a figure rests on: who have the rows that it is of, or, of two kinds, the rarer. */
+/* Patients that a figure rests on: those of its rows, or, where it needs two kinds of rows, those of the rarer kind. */
 static size_t resting_on(enum group_measure measure, const struct counts *c)
 {
     if (measure == GROUP_AUROC)

@@ -1,5 +1,5 @@
 /* jobs/training/incumbent.c - score the model to compare with on the rows that the new one was validated on, and on the
- * normal chests that it was scored on: a service sees both. */
+ * normal chests that it was scored on: a service sees both kinds. */
 #include "compare.h"
 #include "run.h"
 

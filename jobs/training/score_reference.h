@@ -1,4 +1,4 @@
-/* jobs/training/score_reference.h - the validation scores' distribution, so that a server can tell when scores have moved. */
+/* jobs/training/score_reference.h - the validation scores' distribution, so that a server can tell when scores drift. */
 #ifndef JOBS_TRAINING_SCORE_REFERENCE_H
 #define JOBS_TRAINING_SCORE_REFERENCE_H
 

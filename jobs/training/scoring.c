@@ -85,7 +85,7 @@ static bool is_among(const struct rows *rows, uint32_t row)
     return bsearch(&row, rows->index, rows->n, sizeof row, row_compare) != NULL;
 }
 
-/* Those of patients who are not among these. */
+/* Keep the rows of patients who are not in `known`. */
 static enum status rows_keep_others(const struct table *t, struct patients *known, struct rows *rows)
 {
     enum status st = ST_OK;
@@ -198,7 +198,7 @@ static enum status leave_out(struct run *r)
     return n > 0 ? ST_OK : error_set(r->err, ST_UNUSABLE, "all rows are of patients who are to be forgotten");
 }
 
-/* The rows that are left are tested, and it is written whose they are. As run_split(): whoever is to be left out meanwhile finds that,
+/* The rows that are left are tested, and it is written whose they are. As run_split(): a patient who is to be left out meanwhile finds that,
  * or is found. */
 static enum status test_without(struct run *r)
 {
@@ -219,7 +219,7 @@ static enum status test_without(struct run *r)
     return st;
 }
 
-/* All rows are tested, and whoever looks on is told of them. */
+/* All rows are tested, and the observer is told of them. */
 static enum status choose_rows(struct scoring *s)
 {
     struct run *r = s->run;

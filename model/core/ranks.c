@@ -515,7 +515,7 @@ static void add_own(const struct ranks *r, size_t n_parts, size_t width, float *
     }
 }
 
-/* How long each took for its share, and who was slow. */
+/* How long each rank took for its share, and which one was slow. */
 static void time_sum(struct ranks *r, size_t n_parts)
 {
     const double now = clock_seconds();

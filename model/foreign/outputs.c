@@ -31,7 +31,7 @@ static size_t count_items(const char *text)
     return n;
 }
 
-/* The outputs' names, and who gave them. */
+/* The outputs' names, and their source. */
 struct naming {
     const char *names, *from;
 };

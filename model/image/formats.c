@@ -1,4 +1,4 @@
-/* model/image/formats.c - which format is this, and who decodes it. The formats are a table: one that can be read
+/* model/image/formats.c - which format a file has, and what decodes it. The formats are a table: one that can be read
  * has a decoder, the others are there so that a refusal can name what was sent. */
 #include "cxrd/image.h"
 

@@ -1,4 +1,4 @@
-/* server/api/drift_monitor.h - have scores or pictures moved, and among whom?
+/* server/api/drift_monitor.h - have scores or pictures drifted, and in which group of patients?
  *
  * The latest scores of the active model are held against its validation scores (cxrd/strata.h), every DRIFT_LOOK pictures:
  *

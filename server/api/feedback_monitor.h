@@ -1,4 +1,4 @@
-/* server/api/feedback_monitor.h - the score writer and what readers say, for GET /metrics. */
+/* server/api/feedback_monitor.h - figures of the score writer and of readers' feedback, for GET /metrics. */
 #ifndef SERVER_API_FEEDBACK_MONITOR_H
 #define SERVER_API_FEEDBACK_MONITOR_H
 

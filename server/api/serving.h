@@ -1,4 +1,4 @@
-/* server/api/serving.h - what a prediction takes. */
+/* server/api/serving.h - all that a prediction needs: model, decoder, profiles, limits. */
 #ifndef SERVER_API_SERVING_H
 #define SERVER_API_SERVING_H
 

@@ -1,4 +1,4 @@
-/* server/commands/foreground.h - a job in the foreground is ended by Ctrl-C or SIGTERM, and the same folder goes on with it. */
+/* server/commands/foreground.h - ends a job in the foreground at Ctrl-C or SIGTERM; the same folder can go on with it later. */
 #ifndef SERVER_COMMANDS_FOREGROUND_H
 #define SERVER_COMMANDS_FOREGROUND_H
 

@@ -1,4 +1,4 @@
-/* server/commands/train_broadcast.c - what rank 0 alone has read, the job and the weights that it begins with, told to the others. */
+/* server/commands/train_broadcast.c - rank 0 alone reads the job and the weights that it begins with, and broadcasts them. */
 #include "cxrd/json.h"
 #include "train.h"
 

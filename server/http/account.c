@@ -1,4 +1,4 @@
-/* server/http/account.c - what is told of a request: to the hooks, and in its line of the log. It changes nothing. */
+/* server/http/account.c - reports a request to the hooks and in its line of the log. It changes nothing. */
 #include "exchange.h"
 
 #include "cxrd/clock.h"

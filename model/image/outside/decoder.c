@@ -1,7 +1,7 @@
 /* model/image/outside/decoder.c - see cxrd/decoder.h: slots, and the thread that keeps their processes.
  *
  * A process that dies with its parent (PR_SET_PDEATHSIG) dies with the thread that started it, so one thread starts them all, and
- * lives as long as they. It also ends them: whoever met a helper that does not answer need not wait for that. */
+ * lives as long as they. It also ends them: a request whose helper does not answer need not wait for that. */
 #include "cxrd/decoder.h"
 
 #include "helper.h"
@@ -120,7 +120,7 @@ static void slot_keep(struct decoder *d, struct slot *slot)
 
 /* ---- memory for the next picture ---- */
 
-/* Pictures that come one behind the other are often of one size: so much is made ready. */
+/* Successive pictures often have the same size: so memory of the last one's size is made ready. */
 struct making {
     struct decoder *d;
     struct slot *slot;
@@ -150,7 +150,7 @@ static void output_close(struct decoder *d, struct shared output)
     pthread_mutex_lock(&d->lock);
 }
 
-/* With the lock held, which is given up meanwhile. Where the slot is busy before it is ready, it is for nothing. */
+/* With the lock held, which is given up meanwhile. If the slot becomes busy before it is ready, it is thrown away. */
 static void output_make(struct decoder *d, struct slot *slot)
 {
     const size_t n = DECODE_OUTPUT_SIZE(slot->last_pixels);
