@@ -28,6 +28,7 @@ struct reader {
     uint64_t finding_found;   /* findings that it has a column of */
     uint64_t columns_found;   /* the same of all files */
     size_t n_needed, n_seen;  /* fields that each row must have; that this one has so far */
+    size_t n_named;           /* fields of the header up to the last that is not empty */
     size_t field, line;       /* of the field that comes next; rows so far, the header too */
     size_t unended;           /* bytes in which no field has ended yet, by pieces */
     struct table_row row;     /* being filled */

@@ -75,6 +75,8 @@ static void header_field(struct reader *r, const char *text, size_t n)
 
     snprintf(r->header + used, sizeof r->header - used, "%s%.*s", r->field ? "," : "",
              (int)(n < SHOWN_HEADER ? n : SHOWN_HEADER), text);
+    if (n > 0)
+        r->n_named = r->field + 1;
     *p = (struct place){ .role = ROLE_NONE };
     if (!column_place(r, text, n, p) && r->file->matrix)
         finding_place(r, text, n, p);
@@ -159,6 +161,9 @@ static void on_field(void *text, size_t n, void *arg)
         reader_fail(r, ST_FORMAT, "has a NUL byte");
     else if (r->line == 0)
         header_field(r, text, n);
+    else if (n > 0 && r->field >= r->n_named) /* the cells before it may be each other's */
+        reader_fail(r, ST_FORMAT,
+                    "has a field that its header does not name, as a comma without quotes makes one,");
     else
         row_cell(r, &r->place[r->field], text, n);
     if (++r->field == MAX_FIELDS)
@@ -229,7 +234,7 @@ static enum status file_parse(struct reader *r, const struct table_source *sourc
 
     r->file = &r->spec->file[spec];
     r->name = file->name;
-    r->line = r->field = r->n_needed = r->unended = 0;
+    r->line = r->field = r->n_needed = r->n_named = r->unended = 0;
     r->header[0] = '\0';
     r->finding_found = 0;
     memset(r->found, 0, sizeof r->found);

@@ -75,6 +75,25 @@ Test(table, short_row_is_refused_with_its_line)
     check_refused("cut off", HEADER "a.png,Mass,1", "lacks columns in line 2");
 }
 
+/* A comma without quotes moves each cell behind it by one: a finding would be lost, and the patient another one. */
+Test(table, row_with_a_field_that_the_header_does_not_name_is_refused)
+{
+    check_refused("a comma in a cell", HEADER "a.png,Mass,1,30,M,PA\nb.png,Effusion, Mass,1,30,M,PA\n",
+                  "a field that its header does not name, as a comma without quotes makes one, in line 3");
+    check_refused("a header that ends with a comma",
+                  "Image Index,Finding Labels,Patient ID,Patient Age,\nb.png,Effusion, Mass,1,30\n",
+                  "in line 2");
+}
+
+Test(table, empty_fields_behind_the_last_that_is_named_are_read)
+{
+    struct table t = table_of(HEADER "a.png,Mass,1,30,M,PA,, ,\n");
+
+    cr_assert_eq(t.n_rows, 1);
+    cr_assert_eq(t.rows[0].age, 30);
+    table_release(&t);
+}
+
 Test(table, row_that_lacks_only_what_is_optional_is_read)
 {
     struct table t = table_of(HEADER "a.png,Mass,1,30\n");
