@@ -19,6 +19,10 @@ struct runner;
 
 #define CHECKPOINT_NAME "checkpoint.safetensors" /* in "<state>/jobs/<id>/" */
 
+/* The i-th of the files of a job that go wherever it goes, whether it has that file or not; false: there are no more. */
+enum { JOB_FILE_SIZE = 64 };
+bool job_kept_file(size_t i, char ret_name[JOB_FILE_SIZE]);
+
 /* A job's wish that its model be tried in the shadow of the active one. */
 struct shadow_promotion {
     char job[ID_SIZE], model[ID_SIZE];

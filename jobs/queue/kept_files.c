@@ -34,19 +34,26 @@ enum status job_file_keep(struct runner *r, const char *id, const char *name, st
     return st == ST_NOTFOUND && access(path, F_OK) != 0 ? ST_OK : st;
 }
 
+bool job_kept_file(size_t i, char ret_name[JOB_FILE_SIZE])
+{
+    static const char *const BESIDE[] = { PATIENTS_NAME, CHECKPOINT_NAME };
+    const size_t reports = sizeof BESIDE / sizeof BESIDE[0], scores = reports + N_REPORT_FORMS;
+
+    if (i < scores)
+        snprintf(ret_name, JOB_FILE_SIZE, "%s", i < reports ? BESIDE[i] : REPORT_FILES[i - reports]);
+    else if (i <= scores + SCORED_ALL)
+        job_scores_name((int)(i - scores), ret_name);
+    return i <= scores + SCORED_ALL;
+}
+
 enum status job_files_keep(struct runner *r, const char *id, bool goes_on, struct error *err)
 {
     char name[JOB_FILE_SIZE];
-    enum status st = job_file_keep(r, id, PATIENTS_NAME, err);
+    enum status st = ST_OK;
 
-    if (st == ST_OK && goes_on)
-        st = job_file_keep(r, id, CHECKPOINT_NAME, err);
-    for (int form = 0; form < N_REPORT_FORMS && st == ST_OK; form++)
-        st = job_file_keep(r, id, REPORT_FILES[form], err);
-    for (int set = 0; set <= SCORED_ALL && st == ST_OK; set++) {
-        job_scores_name(set, name);
-        st = job_file_keep(r, id, name, err);
-    }
+    for (size_t i = 0; st == ST_OK && job_kept_file(i, name); i++)
+        if (goes_on || strcmp(name, CHECKPOINT_NAME) != 0)
+            st = job_file_keep(r, id, name, err);
     return st;
 }
 

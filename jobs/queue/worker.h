@@ -15,7 +15,6 @@
 #include <stdatomic.h>
 
 #define PARTIAL_NAME "partial.scores" /* in a job's folder: what one that scores has come to so far */
-enum { JOB_FILE_SIZE = 64 };          /* of the name of a file there */
 
 /* Enough: it is cancelled, but what it would have kept so far is evaluated before it ends. Lost: it is no longer this runner's, so the
  * work ends and nothing of it is written. */

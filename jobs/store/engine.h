@@ -47,6 +47,17 @@ struct engine {
     /* SQL: a place for the count of migrations, NULL where it needs none; what that is; that it is so many, of printf() with one %lld. */
     const char *version_make, *version_ask, *version_set;
 
+    /* For whoever reads or writes all of it, see copy.h. SQL:
+     * - a transaction may be silent for long; NULL: any may
+     * - a query's rows come piece by piece, of printf() with a name of ours and the query; the next ones, with their number and that name;
+     *   NULL: they do so by themselves
+     * - what stands before the values of rows that bring their numbers with them
+     * - the number of a table's next row, of printf() with its name; that this is one, with its name, %lld, and its name again
+     * - tables, columns and letters, in this order: 't' text, 'i' integer, 'b' bytes, 'n' the number of the row
+     * - a cell is neither null nor a text, an integer, bytes, of printf() with its column's name, twice; NULL: it always is */
+    const char *unhurried, *cursor_open, *cursor_next, *numbered, *next_ask, *next_set, *columns_ask;
+    const char *odd_text, *odd_integer, *odd_bytes;
+
     /* begin: no other connection writes until the end, so the rows that were read stay as they are. commit: the writes are on the disk.
      * rollback: the database is as before, also where the connection is lost. */
     enum status (*begin)(struct database *db, struct error *err);

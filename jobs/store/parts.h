@@ -35,6 +35,14 @@ struct store {
     void *added_arg;
 };
 
+/* ---- a database that is opened: nothing in it is changed by that ---- */
+MUST_USE enum status store_open_as_is(const char *place, struct store **ret_store, struct error *err);
+
+/* Inside a transaction: how many of the changes that this program knows of its tables it has had; 0: it has none of them.
+ * Errors: ST_UNSUPPORTED (there are more), ST_IO. */
+MUST_USE enum status store_version(struct store *s, int64_t *ret, int64_t *ret_newest, struct error *err);
+MUST_USE enum status store_migrate(struct store *s, struct error *err); /* to the newest */
+
 /* ---- statements: prepared, bound by type letters, stepped ---- */
 
 /* "t": text or NULL, "i": int64_t, "b": bytes and a size_t, which must outlive the statement. Returns NULL and sets *err on failure,

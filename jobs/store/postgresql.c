@@ -202,6 +202,24 @@ static void close_server(struct database *db)
     free(d);
 }
 
+/* libpq's complaint about an address quotes parts of it, of which one may be the password: after a '@' or a '/' in that, it takes the rest for
+ * a host, a port or a name. */
+static enum status check_address(const char *place, struct error *err)
+{
+    const char *begin = strstr(place, "://") ? strstr(place, "://") + 3 : place;
+    const size_t n = strcspn(begin, "?");
+    const char *slash = memchr(begin, '/', n), *at = memrchr(begin, '@', n);
+    PQconninfoOption *options = PQconninfoParse(place, NULL);
+    const bool good = options && !(at && slash && slash < at) && memchr(begin, '@', n) == at;
+
+    PQconninfoFree(options);
+    return good ? ST_OK
+                : error_set(
+                      err, ST_INVALID,
+                      "the address of the job database cannot be read: in a password, @ is written %%40, "
+                      "/ %%2F and %% %%25");
+}
+
 static enum status open_server(const char *place, struct database **ret, struct error *err)
 {
     /* A parameter of the address goes before one here. GSSAPI is used only where the address asks for it: the process has been seen to crash in
@@ -210,11 +228,11 @@ static enum status open_server(const char *place, struct database **ret, struct 
                                          "keepalives_interval", "keepalives_count", "tcp_user_timeout",
                                          "application_name",    "dbname",           NULL };
     const char *const values[] = { "disable", "3", "2", "1", "3", "5000", "cxrd", place, NULL };
-    struct server_database *d = calloc(1, sizeof *d);
-    enum status st;
+    enum status st = check_address(place, err);
+    struct server_database *d = st == ST_OK ? calloc(1, sizeof *d) : NULL;
 
     if (!d)
-        return error_nomem(err);
+        return st == ST_OK ? error_nomem(err) : st;
     d->base.engine = &POSTGRESQL;
     id_new(d->writer);
     d->connection = PQconnectdbParams(NAMES, values, 1);
@@ -597,6 +615,13 @@ static enum status commit(struct database *db, struct error *err)
     "CREATE TABLE IF NOT EXISTS writers(id TEXT PRIMARY KEY, written BIGINT NOT NULL, at BIGINT NOT NULL);" \
     "DELETE FROM writers WHERE at < " NOW_MS " - 86400000"
 
+/* As SQLite's; only of tables that are this schema's. */
+#define COLUMNS_ASK                                                                                        \
+    "SELECT CAST(table_name AS TEXT) COLLATE \"C\" AS t, CAST(column_name AS TEXT) COLLATE \"C\" AS c,"    \
+    " CASE WHEN is_identity = 'YES' THEN 'n' WHEN data_type = 'bytea' THEN 'b' WHEN data_type = 'bigint' " \
+    "THEN"                                                                                                 \
+    " 'i' ELSE 't' END FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY t, c"
+
 /* ---- others ---- */
 
 static int socket_of(struct database *db) { return PQsocket(server(db)->connection); }
@@ -612,32 +637,41 @@ static bool hear(struct database *db)
     return !is_lost(server(db));
 }
 
-const struct engine POSTGRESQL = { .name = "postgresql",
-                                   .shared = true,
-                                   .migrations = POSTGRESQL_MIGRATIONS,
-                                   .now_ms = NOW_MS,
-                                   .random_hex = "replace(CAST(gen_random_uuid() AS TEXT), '-', '')",
-                                   .listen = "LISTEN cxrd",
-                                   .notify = "SELECT pg_notify('cxrd', '')",
-                                   .open = open_server,
-                                   .close = close_server,
-                                   .version_make = OWN_TABLES,
-                                   .version_ask = "SELECT coalesce(max(version), 0) FROM schema_version",
-                                   .version_set = "INSERT INTO schema_version(version) VALUES(%lld)",
-                                   .begin = begin,
-                                   .commit = commit,
-                                   .rollback = rollback,
-                                   .run = run,
-                                   .prepare = prepare,
-                                   .step = step,
-                                   .done = done,
-                                   .finish = finish,
-                                   .arrive = arrive,
-                                   .columns = columns,
-                                   .is_null = is_null,
-                                   .text = text,
-                                   .integer = integer,
-                                   .bytes = bytes,
-                                   .ran_out = ran_out,
-                                   .socket = socket_of,
-                                   .hear = hear };
+const struct engine POSTGRESQL = {
+    .name = "postgresql",
+    .shared = true,
+    .migrations = POSTGRESQL_MIGRATIONS,
+    .now_ms = NOW_MS,
+    .random_hex = "replace(CAST(gen_random_uuid() AS TEXT), '-', '')",
+    .listen = "LISTEN cxrd",
+    .notify = "SELECT pg_notify('cxrd', '')",
+    .open = open_server,
+    .close = close_server,
+    .version_make = OWN_TABLES,
+    .version_ask = "SELECT coalesce(max(version), 0) FROM schema_version",
+    .version_set = "INSERT INTO schema_version(version) VALUES(%lld)",
+    .unhurried = "SET LOCAL idle_in_transaction_session_timeout = 0",
+    .cursor_open = "DECLARE %s NO SCROLL CURSOR FOR %s",
+    .cursor_next = "FETCH %d FROM %s",
+    .numbered = "OVERRIDING SYSTEM VALUE",
+    .next_ask = "SELECT CASE WHEN is_called THEN last_value + 1 ELSE last_value END FROM %s_seq_seq",
+    .next_set = "ALTER TABLE %s ALTER COLUMN seq RESTART WITH %lld",
+    .columns_ask = COLUMNS_ASK,
+    .begin = begin,
+    .commit = commit,
+    .rollback = rollback,
+    .run = run,
+    .prepare = prepare,
+    .step = step,
+    .done = done,
+    .finish = finish,
+    .arrive = arrive,
+    .columns = columns,
+    .is_null = is_null,
+    .text = text,
+    .integer = integer,
+    .bytes = bytes,
+    .ran_out = ran_out,
+    .socket = socket_of,
+    .hear = hear
+};

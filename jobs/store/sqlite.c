@@ -263,26 +263,44 @@ static enum status open_file(const char *path, struct database **ret, struct err
     return ST_OK;
 }
 
-const struct engine SQLITE = { .name = "sqlite",
-                               .migrations = SQLITE_MIGRATIONS,
-                               .now_ms = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
-                               .random_hex = "lower(hex(randomblob(16)))",
-                               .open = open_file,
-                               .close = close_file,
-                               .version_ask = "PRAGMA user_version",
-                               .version_set = "PRAGMA user_version = %lld",
-                               .begin = begin,
-                               .commit = commit,
-                               .rollback = rollback,
-                               .run = run,
-                               .prepare = prepare,
-                               .step = step,
-                               .done = done,
-                               .finish = finish,
-                               .arrive = arrive,
-                               .columns = columns,
-                               .is_null = is_null,
-                               .text = text,
-                               .integer = integer,
-                               .bytes = bytes,
-                               .ran_out = ran_out };
+/* One INTEGER PRIMARY KEY AUTOINCREMENT is a row's number. */
+#define COLUMNS_ASK                                                                                      \
+    "SELECT m.name, p.name, CASE WHEN p.pk = 1 AND m.sql LIKE '%AUTOINCREMENT%' THEN 'n' WHEN p.type = " \
+    "'BLOB' THEN 'b' WHEN p.type = 'INTEGER' THEN 'i' ELSE 't' END FROM sqlite_schema AS m"              \
+    " JOIN pragma_table_info(m.name) AS p WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'"         \
+    " ORDER BY m.name, p.name"
+
+const struct engine SQLITE = {
+    .name = "sqlite",
+    .migrations = SQLITE_MIGRATIONS,
+    .now_ms = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+    .random_hex = "lower(hex(randomblob(16)))",
+    .open = open_file,
+    .close = close_file,
+    .version_ask = "PRAGMA user_version",
+    .version_set = "PRAGMA user_version = %lld",
+    .numbered = "",
+    .next_ask = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = '%s'), 0) + 1",
+    .next_set = "INSERT INTO sqlite_sequence(name, seq) VALUES('%s', %lld - 1);"
+                "DELETE FROM sqlite_sequence WHERE name = '%s' AND rowid <"
+                " (SELECT max(rowid) FROM sqlite_sequence)",
+    .columns_ask = COLUMNS_ASK,
+    .odd_text = "typeof(%s) NOT IN ('text', 'null') OR instr(%s, char(0)) > 0",
+    .odd_integer = "typeof(%s) NOT IN ('integer', 'null')",
+    .odd_bytes = "typeof(%s) NOT IN ('blob', 'null')",
+    .begin = begin,
+    .commit = commit,
+    .rollback = rollback,
+    .run = run,
+    .prepare = prepare,
+    .step = step,
+    .done = done,
+    .finish = finish,
+    .arrive = arrive,
+    .columns = columns,
+    .is_null = is_null,
+    .text = text,
+    .integer = integer,
+    .bytes = bytes,
+    .ran_out = ran_out
+};

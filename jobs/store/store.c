@@ -6,12 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum status version_read(struct store *s, int64_t *ret, struct error *err)
+enum status store_version(struct store *s, int64_t *ret, int64_t *ret_newest, struct error *err)
 {
     const struct engine *engine = s->db->engine;
-    const enum status st = engine->version_make ? store_run(s, engine->version_make, err) : ST_OK;
+    enum status st = engine->version_make ? store_run(s, engine->version_make, err) : ST_OK;
 
-    return st == ST_OK ? store_integer(s, engine->version_ask, ret, err) : st;
+    *ret = *ret_newest = 0;
+    while (engine->migrations[*ret_newest])
+        ++*ret_newest;
+    if (st == ST_OK)
+        st = store_integer(s, engine->version_ask, ret, err);
+    if (st == ST_OK && *ret > *ret_newest)
+        st = error_set(err, ST_UNSUPPORTED, "the job database was written by a newer version of cxrd");
+    return st;
 }
 
 static enum status version_write(struct store *s, int64_t version, struct error *err)
@@ -26,27 +33,22 @@ static enum status version_write(struct store *s, int64_t version, struct error 
  *   ret_done  it has them all */
 static enum status migrate_by_one(struct store *s, bool *ret_done, struct error *err)
 {
-    const struct engine *engine = s->db->engine;
-    int64_t version = 0, newest = 0;
+    int64_t version, newest;
     enum status st = store_begin(s, err);
 
     if (st != ST_OK)
         return st;
-    while (engine->migrations[newest])
-        newest++;
-    st = version_read(s, &version, err);
-    if (st == ST_OK && version > newest)
-        st = error_set(err, ST_UNSUPPORTED, "the job database was written by a newer version of cxrd");
+    st = store_version(s, &version, &newest, err);
     *ret_done = version >= newest;
     if (st == ST_OK && version < newest) {
-        st = store_run(s, engine->migrations[version], err);
+        st = store_run(s, s->db->engine->migrations[version], err);
         if (st == ST_OK)
             st = version_write(s, version + 1, err);
     }
     return store_end(s, st, err);
 }
 
-static enum status migrate(struct store *s, struct error *err)
+enum status store_migrate(struct store *s, struct error *err)
 {
     bool done = false;
     enum status st = ST_OK;
@@ -101,7 +103,7 @@ static enum status open_database(const char *place, struct database **ret, struc
 #endif
 }
 
-enum status store_open(const char *place, struct store **ret_store, struct error *err)
+enum status store_open_as_is(const char *place, struct store **ret_store, struct error *err)
 {
     struct store *s = calloc(1, sizeof *s);
     enum status st;
@@ -114,8 +116,22 @@ enum status store_open(const char *place, struct store **ret_store, struct error
     atomic_init(&s->leads, true); /* until it is one of several */
     s->place = strdup(place);
     st = s->place ? open_database(place, &s->db, err) : error_nomem(err);
-    if (st == ST_OK)
-        st = migrate(s, err);
+    if (st != ST_OK) {
+        store_close(s);
+        return st;
+    }
+    *ret_store = s;
+    return ST_OK;
+}
+
+enum status store_open(const char *place, struct store **ret_store, struct error *err)
+{
+    struct store *s;
+    enum status st = store_open_as_is(place, &s, err);
+
+    if (st != ST_OK)
+        return st;
+    st = store_migrate(s, err);
     if (st == ST_OK && !s->db->engine->shared)
         st = interrupt_running(s, err);
     if (st != ST_OK) {

@@ -6,8 +6,11 @@
 
 /* ---- what a value can be ---- */
 
-/* "float32|int12": words to choose from; "(--weights FILE | --url URL)" is not such a list. */
-static bool is_choice(const char *value) { return value && strchr(value, '|') && !strchr(value, ' '); }
+/* "float32|int12", "copy": words to choose from, as they are said; "DIR|URL" and "(--weights FILE | --url URL)" are none. */
+static bool is_choice(const char *value)
+{
+    return value && value[0] >= 'a' && value[0] <= 'z' && !strchr(value, ' ');
+}
 
 enum value_kind { VALUE_NONE, VALUE_CHOICE, VALUE_FOLDER, VALUE_FILE, VALUE_OTHER };
 
@@ -17,9 +20,9 @@ static enum value_kind value_kind(const struct option *o)
         return VALUE_NONE;
     if (is_choice(o->value))
         return VALUE_CHOICE;
-    if (strcmp(o->value, "DIR") == 0)
-        return VALUE_FOLDER;
-    return strcmp(o->value, "FILE") == 0 ? VALUE_FILE : VALUE_OTHER;
+    if (strcmp(o->value, "FILE") == 0 || strcmp(o->value, "DIR|FILE") == 0)
+        return VALUE_FILE;
+    return strncmp(o->value, "DIR", 3) == 0 ? VALUE_FOLDER : VALUE_OTHER;
 }
 
 static void print_choices(const char *value)

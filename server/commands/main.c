@@ -9,12 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct command *const COMMANDS[] = {
-    &COMMAND_SERVE,   &COMMAND_TRAIN,    &COMMAND_PREDICT,  &COMMAND_VALIDATE, &COMMAND_JOBS,
-    &COMMAND_MODELS,  &COMMAND_ACTIVATE, &COMMAND_ROLLBACK, &COMMAND_PHANTOM,  &COMMAND_HEALTH,
-    &COMMAND_KEY,     &COMMAND_AUDIT,    &COMMAND_INSPECT,  &COMMAND_IMPORT,   &COMMAND_EXPORT,
-    &COMMAND_COMPARE, &COMMAND_FORGET,   &COMMAND_SIGN,     &COMMAND_VERIFY,   &COMMAND_COMPLETION
-};
+static const struct command *const COMMANDS[] = { &COMMAND_SERVE,    &COMMAND_TRAIN,    &COMMAND_PREDICT,
+                                                  &COMMAND_VALIDATE, &COMMAND_JOBS,     &COMMAND_MODELS,
+                                                  &COMMAND_ACTIVATE, &COMMAND_ROLLBACK, &COMMAND_PHANTOM,
+                                                  &COMMAND_HEALTH,   &COMMAND_KEY,      &COMMAND_AUDIT,
+                                                  &COMMAND_INSPECT,  &COMMAND_IMPORT,   &COMMAND_EXPORT,
+                                                  &COMMAND_COMPARE,  &COMMAND_FORGET,   &COMMAND_SIGN,
+                                                  &COMMAND_VERIFY,   &COMMAND_STORE,    &COMMAND_COMPLETION };
 
 static void print_version(void) { printf("cxrd %s (%s)\n%s\n", CXRD_VERSION, CXRD_BUILD, INTENDED_USE); }
 

@@ -25,6 +25,7 @@
 #include "cxrd/log.h"
 #include "cxrd/score_writer.h"
 #include "cxrd/secret.h"
+#include "cxrd/state_lock.h"
 #include "cxrd/sweep.h"
 #include "cxrd/trainer.h"
 #include "cxrd/version.h"
@@ -58,29 +59,6 @@ struct server {
     struct patients_key patients_key;
     struct http *http;
 };
-
-/* One server a state folder: the lock goes with the process, however it ends. It is the folder's own: a file that stands for
- * it could be removed, and made anew by a second server. */
-static enum status state_lock(const char *folder, int *ret_fd, struct error *err)
-{
-    enum status st = folder_make(folder, err);
-    int fd;
-
-    if (st != ST_OK)
-        return st;
-    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return error_errno(err, ST_IO, "cannot open the state folder '%s'", folder);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        st = errno == EWOULDBLOCK
-                 ? error_set(err, ST_CONFLICT, "another server is using the state folder '%s'", folder)
-                 : error_errno(err, ST_IO, "cannot lock the state folder '%s'", folder);
-        close(fd);
-        return st;
-    }
-    *ret_fd = fd;
-    return ST_OK;
-}
 
 static enum status outgoing_start(struct app *app, const struct serve_options *o, struct error *err)
 {
@@ -247,9 +225,11 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
 {
     struct app *app = &s->app;
     char database[PATH_MAX];
-    enum status st = state_lock(o->state, &s->lock, err);
+    enum status st = folder_make(o->state, err);
 
-    snprintf(database, sizeof database, "%s/cxrd.db", o->state);
+    if (st == ST_OK)
+        st = state_lock(o->state, &s->lock, err);
+    snprintf(database, sizeof database, "%s/" STATE_DATABASE, o->state);
     app_describe(app, o);
     if (st == ST_OK)
         st = metrics_new(&ROUTES, &app->accounting.metrics, err);
