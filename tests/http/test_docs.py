@@ -253,6 +253,14 @@ class TheCommands(ServerCase):
 
 class ThePages(Case):
 
+    def test_every_row_of_the_threat_model_has_its_test(self):
+        rows = re.findall(r'^\| (\d+) \|', read(os.path.join(DOCS, 'security.md')), re.M)
+        folder = os.path.join(ROOT, 'tests', 'http')
+        tests = ''.join(read(os.path.join(folder, name)) for name in os.listdir(folder) if name.startswith('test_'))
+        tested = {int(number) for number in re.findall(r'def test_row_(\d+)_', tests)}
+        self.assertEqual([row for row in rows if int(row) not in tested], [])
+        self.assertEqual(tested - {int(row) for row in rows}, set())
+
     def test_links_lead_somewhere(self):
         for page in PAGES:
             for link in re.findall(r'\]\(([^)#]+)[^)]*\)', read(page)):

@@ -4,6 +4,7 @@ import json
 import test_notices
 from support import client, dataset, picture, program
 from support.case import Case, import_model, log_until_now
+from test_keys import ADMIN, bearer, keys_file, line
 
 
 def with_strata(data):
@@ -51,6 +52,29 @@ class Drift(test_notices.NoticesCase):
         state = client.get(server, '/drift').json()
         self.assertEqual((state['reference'], state['raised']), (False, []))
         self.assertNotIn('cxrd_drift_raised{', client.get(server, '/metrics').body.decode())
+
+
+class Callers(Case):
+
+    def test_row_82_of_many_callers_eight_are_strata_and_metrics_name_none(self):
+        names = [f'ward-{i:02}' for i in range(12)]
+        keys = keys_file(line('admin', 'head', ADMIN), *(line('predict', name, f'key of {name}') for name in names))
+        server = program.Server('--keys', keys)
+        self.addCleanup(server.stop)
+        weights = with_strata(dataset.weights())
+        model = client.post(server, '/models', weights, Content_Type='application/octet-stream', **bearer(ADMIN)).json()['id']
+        self.assertEqual(client.post(server, f'/models/{model}/activate', **bearer(ADMIN)).status, 200)
+        for i in range(500):  # one look
+            reply = client.post(server, '/predict', picture.noise(1), **bearer(f'key of {names[i % len(names)]}'))
+            self.assertEqual(reply.status, 200, reply)
+        told = client.get(server, '/drift', **bearer(ADMIN)).json()
+        self.assertEqual((told['pictures'], told['looks']), (500, 1))
+        strata = {s['name'] for s in told['strata'] if s['by'] == 'key'}
+        self.assertEqual(len(strata & set(names)), 8, strata)
+        self.assertEqual(len(strata), 9, strata)  # all others are one
+        text = client.get(server, '/metrics').body.decode()
+        self.assertIn('cxrd_drift_p{', text)
+        self.assertNotIn('ward-', text)
 
 
 class Damaged(Case):

@@ -188,7 +188,7 @@ class Forgotten(ForgetCase):
         self.assertEqual(job_of(server, waits)['state'], 'cancelled')
         self.assertEqual(wait_state(server, queued, 'succeeded')['dataset']['forgotten']['patients'], 1)
 
-    def test_it_is_durable_and_names_nobody(self):
+    def test_row_81_it_is_durable_and_names_nobody(self):
         state = program.new_folder('state')
         audit = os.path.join(program.new_folder('audit'), 'audit')
         server = self.serve('--audit', audit, state=state, stop=False)
@@ -216,7 +216,7 @@ class Forgotten(ForgetCase):
         with self.assertRaisesRegex(AssertionError, 'patients.key'):
             self.serve(state=state, stop=False)
 
-    def test_every_one_that_was_acknowledged_is_there_after_kill_9_at_any_moment(self):
+    def test_row_81_every_one_that_was_acknowledged_is_there_after_kill_9_at_any_moment(self):
         state = program.new_folder('state')
         acknowledged = 0
         for pause in (0.01, 0.03, 0.07, 0.15, 0.3):

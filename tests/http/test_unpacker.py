@@ -52,7 +52,7 @@ class Unpacker(DatasetsCase):
         os.kill(process, signal.SIGSTOP)
         return server, job, process
 
-    def test_one_that_is_ended_is_begun_anew(self):
+    def test_row_83_one_that_is_ended_is_begun_anew(self):
         server, job, process = self.begun()
         os.kill(process, signal.SIGKILL)
         record = wait_state(server, job, 'interrupted', 'succeeded', 'failed')
@@ -62,13 +62,13 @@ class Unpacker(DatasetsCase):
         record = wait_state(server, job, 'succeeded')
         self.assertEqual(record['found']['pictures'], MANY)
 
-    def test_one_that_stands_still_ends_with_its_job(self):
+    def test_row_83_one_that_stands_still_ends_with_its_job(self):
         server, job, process = self.begun()
         self.assertEqual(client.post(server, f'/jobs/{job}/cancel').status, 202)
         wait_state(server, job, 'cancelled')
         self.assertFalse(os.path.exists(f'/proc/{process}'))
 
-    def test_it_ends_with_its_server(self):
+    def test_row_83_it_ends_with_its_server(self):
         server, _, process = self.begun()
         server.kill()
         program.poll(lambda: not os.path.exists(f'/proc/{process}'), 'it has ended')
@@ -95,7 +95,7 @@ class Unpacker(DatasetsCase):
         return done.returncode == 0 and len(said) > 2 and said[-2][36:40] == bytes(4), done.stderr.decode()
 
     @unittest.skipUnless(os.path.exists(FAILING), 'this build has no library that makes allocations fail')
-    def test_where_it_has_no_memory_the_job_fails_and_the_server_goes_on(self):
+    def test_row_83_where_it_has_no_memory_the_job_fails_and_the_server_goes_on(self):
         path = os.path.join(program.new_folder('archives'), 'one.tar.gz')
         with open(path, 'wb') as file:
             file.write(tar(('images/1.png', b'x'), ('images/' + 90 * 'n' + '.png', b'y')))
