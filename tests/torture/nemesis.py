@@ -84,6 +84,7 @@ class Node:
         def began():
             try:
                 self.server = program.Server('--listen', f'127.0.0.1:{self.port}', '--store', self.store, '--job-queue', '100',
+                                             '--keep-models', '100000',  # the checker looks for the model of each job
                                              '--log-level', 'warn', state=self.state, datasets=dataset.tiny(), threads=1)
             except AssertionError:
                 return False
