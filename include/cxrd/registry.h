@@ -51,6 +51,10 @@ struct loaded_model *registry_active(struct registry *r);
 /* The same for those who cannot do without. Errors: ST_BUSY, whose sentence says why there is none. */
 MUST_USE enum status registry_serving(struct registry *r, struct loaded_model **ret, struct error *err);
 
+/* Where that failed since no model is active yet: what to do next into its sentence, such as to wait for the training that runs. Else, and
+ * where the store cannot be read, the sentence stays. It reads the store, so not in a network thread. */
+void registry_tell_none(struct registry *r, struct error *err);
+
 /* Any model by its id, held for the caller until loaded_model_release(), active or not. One that is not loaded is loaded as for
  * registry_activate(), one at a time, and stays loaded until `beside` others were asked for after it, it is deleted, or becomes the
  * active one. Its holders keep it: so in memory there are at most the active one, `beside` others, one that is being

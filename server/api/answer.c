@@ -214,6 +214,16 @@ static enum status check_epoch(const struct http_request *req, const struct answ
     return ST_OK;
 }
 
+/* The active model; where there is none, the sentence says what to do. In a worker's thread. */
+static enum status active_model(const struct serving *serving, struct loaded_model **ret, struct error *err)
+{
+    const enum status st = registry_serving(serving->registry, ret, err);
+
+    if (st == ST_BUSY)
+        registry_tell_none(serving->registry, err);
+    return st;
+}
+
 /* Which model answers: the one that the query names, a canary, or the active one. */
 static enum status find_model(const struct serving *serving, const struct http_request *req,
                               struct http_response *res, struct answer *ret, struct error *err)
@@ -227,7 +237,7 @@ static enum status find_model(const struct serving *serving, const struct http_r
     if (ret->named)
         st = loading_status(registry_named(serving->registry, id, &ret->model, err), res);
     else
-        st = registry_serving(serving->registry, &ret->model, err);
+        st = active_model(serving, &ret->model, err);
     if (st == ST_OK && !ret->named)
         st = check_epoch(req, ret, err);
     if (st == ST_OK && !ret->named)
@@ -371,7 +381,7 @@ enum status answer_dicom(const struct serving *serving, const struct http_reques
 {
     const struct sent sent = sent_of(req, bytes, n, true);
     struct question question;
-    enum status st = registry_serving(serving->registry, &ret->model, err);
+    enum status st = active_model(serving, &ret->model, err);
 
     if (st == ST_OK && !model_sees(ret->model->model))
         st = error_set(err, ST_UNUSABLE, "the model that is active sees no picture");

@@ -169,6 +169,10 @@ const struct route *route_find(const struct route_table *table, const char *meth
 /* The `thing` of the route that a path is like, but for another word where its {id} should stand; NULL: no route is like it. */
 const char *route_thing(const struct route_table *table, const char *path);
 
+/* The path of the route that is near a path of none, for a sentence: a third of it may be wrong, whatever stands for its {id}. NULL: each
+ * is too far away. */
+const char *route_meant(const struct route_table *table, const char *path);
+
 /* The fault of a query as it was sent, one sentence; NULL: it has none. */
 const char *query_fault(const char *query);
 

@@ -86,16 +86,22 @@ enum status http_json(struct http_response *res, json_t *value)
     return buf_status(&res->body);
 }
 
+/* The reason, where the fault is the server's: its storage or its memory, or more than the client is told. */
+static void log_fault(const struct http_request *req, enum status st, const struct error *err)
+{
+    if (err && (err->inner[0] || st == ST_IO || st == ST_NOMEM))
+        log_event(LOG_ERROR, "a request failed",
+                  json_pack("{s:s,s:s,s:s*}", "request_id", req->request_id, "detail", err->text, "inner",
+                            err->inner[0] ? err->inner : NULL));
+}
+
 void problem_write(const struct http_request *req, enum status st, const struct error *err,
                    struct http_response *res)
 {
     const char *detail = err && err->text[0] ? err->text : status_text(st);
     json_t *problem;
 
-    if (err && err->inner[0])
-        log_event(LOG_ERROR, "a request failed", /* and why, as far as the client is not told */
-                  json_pack("{s:s,s:s,s:s}", "request_id", req->request_id, "detail", err->text, "inner",
-                            err->inner));
+    log_fault(req, st, err);
     if (res->status < 400) /* none yet, or what it would have been */
         res->status = problem_status(st);
     if (res->status == 503 && (st == ST_BUSY || st == ST_NOMEM))

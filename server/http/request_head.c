@@ -9,14 +9,26 @@
 #include <string.h>
 #include <strings.h>
 
-static enum MHD_Result refuse_route(struct exchange *x, int status, const char *allow)
+/* There is no route for it: which thing is not there, or which path is meant. */
+static enum MHD_Result refuse_path(struct exchange *x)
 {
-    const char *thing = status == 404 ? route_thing(&x->http->options.routes, x->req.path) : NULL;
+    const struct route_table *routes = &x->http->options.routes;
+    const char *base = x->http->options.base_path, *thing = route_thing(routes, x->req.path);
+    const char *meant = thing ? NULL : route_meant(routes, x->req.path);
 
     if (thing)
         return send_refusal(x, 404, "there is no such %s", thing);
+    if (meant)
+        return send_refusal(x, 404, "there is nothing at this path; is %s%s meant?", base, meant);
+    if (*base && x->req.path != x->req.asked + strlen(base))
+        return send_refusal(x, 404, "there is nothing at this path: all paths here begin with %s/", base);
+    return send_refusal(x, 404, "there is nothing at this path");
+}
+
+static enum MHD_Result refuse_route(struct exchange *x, int status, const char *allow)
+{
     if (status == 404)
-        return send_refusal(x, 404, "there is nothing at this path");
+        return refuse_path(x);
     http_header_add(&x->reply.res, "Allow", "%s", allow);
     if (status == 204 && x->origin[0]) { /* a browser asks what it may do */
         http_header_add(&x->reply.res, "Access-Control-Allow-Methods", "%s", allow);

@@ -4,6 +4,9 @@
  * paths, and not ours. So nothing that was checked before decoding can mean something else after it. */
 #include "http.h"
 
+#include "cxrd/words.h"
+
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -106,6 +109,64 @@ const char *route_thing(const struct route_table *table, const char *path)
         if (table->routes[i].thing && path_resembles(table->routes[i].path, path))
             return table->routes[i].thing;
     return NULL;
+}
+
+/* ---- the path that was meant ---- */
+
+/* Words that are held against each other. */
+struct word {
+    char text[WORD_COMPARED];
+    size_t n;   /* WORD_COMPARED: too long */
+    size_t any; /* of them stand for any text */
+};
+
+static void word_put(struct word *w, char c)
+{
+    if (w->n < WORD_COMPARED)
+        w->text[w->n++] = c;
+}
+
+/* A pattern and a path without what may be any text, and without regard to the case of letters: an id is '*' in both. */
+static void fold(const char *pattern, const char *path, struct word *ret_pattern, struct word *ret_path)
+{
+    *ret_pattern = *ret_path = (struct word){ .n = 0 };
+    for (; *pattern || *path; pattern += *pattern == '/', path += *path == '/') {
+        const size_t n = strcspn(pattern, "/"), m = strcspn(path, "/");
+        const bool any = *pattern == '{' && m > 0;
+
+        for (size_t i = 0; i < (*pattern == '{' ? 1 : n); i++)
+            word_put(ret_pattern, *pattern == '{' ? '*' : pattern[i]);
+        for (size_t i = 0; i < (any ? 1 : m); i++)
+            word_put(ret_path, any ? '*' : (char)tolower((unsigned char)path[i]));
+        ret_path->any += any;
+        pattern += n;
+        path += m;
+        if (*pattern)
+            word_put(ret_pattern, '/');
+        if (*path)
+            word_put(ret_path, '/');
+    }
+}
+
+const char *route_meant(const struct route_table *table, const char *path)
+{
+    const char *meant = NULL;
+    size_t best = WORD_COMPARED;
+
+    for (size_t i = 0; i < table->n; i++) {
+        struct word pattern, asked;
+        size_t apart;
+
+        fold(table->routes[i].path, path, &pattern, &asked);
+        if (pattern.n == WORD_COMPARED || asked.n == WORD_COMPARED)
+            continue;
+        apart = word_distance(asked.text, asked.n, pattern.text, pattern.n);
+        if (apart < best && apart < (asked.n - asked.any) / 3 + 1) {
+            best = apart;
+            meant = table->routes[i].path;
+        }
+    }
+    return meant;
 }
 
 bool queue_predicts(enum queue queue) { return queue == QUEUE_PREDICT || queue == QUEUE_RESULTS; }

@@ -7,11 +7,24 @@ function notice(text) {
   $('notice').hidden = !text;
 }
 
+const AGAIN_MS = 5000; // while one is being trained
+let again = null;
+
+/** What to do where none answers: `models` are the newest. */
+async function whatNow(models) {
+  if (models.some(({ backbone }) => !backbone)) return 'No model answers yet. Activate one under Models.';
+  const { jobs: [running] } = await getJson('jobs?type=train&state=running&limit=1');
+  if (!running) return 'No model answers yet. Train one under Train, or import one under Models and activate it.';
+  again = setTimeout(() => greet().catch(() => {}), AGAIN_MS);
+  return 'No model answers yet. One is being trained, as Train shows, and answers when that has ended.';
+}
+
 /** Whether this person may ask, and whether a model answers: said at once, not when a picture has been chosen. */
 export async function greet() {
   try {
-    const { active } = await getJson('models?limit=1');
-    notice(active ? '' : 'No model answers yet. Train one under Train, or import one under Models and activate it.');
+    clearTimeout(again);
+    const { active, models } = await getJson('models?limit=20');
+    notice(active ? '' : await whatNow(models));
     return true;
   } catch (error) {
     if (!(error instanceof Problem) || ![401, 403].includes(error.status)) throw error;

@@ -112,7 +112,10 @@ class Training(FaultCase):
         wait_state(self.server, job, 'interrupted')
         for method, target in (('POST', f'/jobs/{job}/resume'), ('POST', f'/jobs/{job}/cancel'), ('DELETE', f'/jobs/{job}')):
             with self.subTest(target):
-                self.assert_problem(client.request(self.server, method, target), 503)
+                said = self.assert_problem(client.request(self.server, method, target), 503)
+                program.poll(lambda: [line for line in self.server.log() if line['level'] == 'error' and
+                                      (line.get('request_id'), line.get('detail')) == (said['request_id'], said['detail'])],
+                             f'the reason in the log: {said["detail"]}')
         full_disk(self.server, True)
         self.resume(job)
         wait_state(self.server, job, 'running')

@@ -94,6 +94,17 @@ class Places(ServerCase):
         for target in ('/x-ray/jobs/', '/x-ray/jobs/a/b', '/x-ray/nope', '/jobs/nope'):
             self.assert_problem(self.get(target), 404, 'nothing at this path')
 
+    def test_the_path_that_is_meant_is_named(self):
+        for said, meant in (('/health', '/healthz'), ('/ready', '/readyz'), ('/live', '/livez'), ('/Predict', '/predict'), ('/PREDICT/', '/predict'),
+                            ('/api/predict', '/predict'), ('/v1/predict', '/predict'), ('/job', '/jobs'), ('/jobs/', '/jobs'), (f'/job/{A_JOB}', '/jobs/{id}'),
+                            (f'/models/{A_JOB}/activat', '/models/{id}/activate'), (f'/model/{A_JOB}', '/models/{id}'), ('/openapi.json', '/openapi.yaml')):
+            with self.subTest(said):
+                self.assert_problem(self.get('/x-ray' + said), 404, f'there is nothing at this path; is /x-ray{meant} meant?')
+        for far in ('/x-ray/nothing', '/x-ray/a', '/x-ray//', '/x-ray/' + 'predict' * 300, '/x-ray' + '/a' * 400):
+            self.assertEqual(self.get(far).json()['detail'], 'there is nothing at this path')
+        for outside in ('/nothing', '/x-ray', '/x-rayed/predict'):
+            self.assertEqual(self.get(outside).json()['detail'], 'there is nothing at this path: all paths here begin with /x-ray/')
+
     def test_a_method_that_is_not_possible_is_told_which_are(self):
         self.assert_problem(self.get('/x-ray/predict'), 405, 'GET is not possible here, only POST, OPTIONS')
 

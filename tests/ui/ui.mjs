@@ -110,6 +110,14 @@ await tap.test('without a model the answer is a sentence', async () => {
   complaints.length = 0;
 });
 
+await tap.test('while a model is being trained that is said, until it is not so any more', async () => {
+  await page.route(/\/jobs\?type=train&state=running/, (route) => route.fulfill({ json: { jobs: [{ id: 'x' }], next_cursor: null } }));
+  await page.reload();
+  await page.waitForFunction(() => /One is being trained/.test(document.querySelector('#notice').textContent));
+  await page.unroute(/\/jobs\?type=train&state=running/);
+  await page.waitForFunction(() => /Train one under Train/.test(document.querySelector('#notice').textContent)); // by itself
+});
+
 await tap.test('data sets are listed, and one is chosen from the list', async () => {
   await view('train');
   await page.waitForFunction(() => /yes$/.test(document.querySelector('[data-dataset=phantom]')?.textContent ?? ''));
