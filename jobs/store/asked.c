@@ -13,7 +13,7 @@ enum status store_job_renew(struct store *s, const struct claim *c, enum asked *
 {
     char sql[300];
     struct statement *stmt;
-    enum status st = store_begin(s, err);
+    enum status st = store_begin_beside(s, c->job, err);
 
     if (st != ST_OK)
         return st;
@@ -99,7 +99,7 @@ enum status store_job_keeping(struct store *s, const struct claim *c, enum asked
     enum job_state state;
     struct statement *stmt;
     bool last;
-    enum status st = store_begin(s, err);
+    enum status st = store_begin_beside(s, c->job, err);
 
     if (st != ST_OK)
         return st;

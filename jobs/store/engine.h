@@ -37,8 +37,15 @@ struct engine {
     /* SQL: the database's clock in milliseconds since 1970; 32 random digits of 0-9a-f. */
     const char *now_ms, *random_hex;
 
-    /* SQL: hear what others say, say something when the transaction is committed. NULL: there are no others. */
-    const char *listen, *notify;
+    /* SQL: hear what others say. NULL: there are no others. */
+    const char *listen;
+
+    /* SQL, behind a SELECT of rows of `jobs`: lock them to the end of the transaction; pass over those that another has locked. */
+    const char *lock_row, *lock_free_row;
+
+    /* SQL: the column `id` holds a text without a NUL; true where another cannot be. A planner that is asked what it knows to be true takes it for
+     * rare, and reads all rows. */
+    const char *id_is_text;
 
     /* Errors: ST_IO (cannot be opened, or is damaged), ST_NOMEM. */
     enum status (*open)(const char *place, struct database **ret, struct error *err);
@@ -58,10 +65,11 @@ struct engine {
     const char *unhurried, *cursor_open, *cursor_next, *numbered, *next_ask, *next_set, *columns_ask;
     const char *odd_text, *odd_integer, *odd_bytes;
 
-    /* begin: no other connection writes until the end, so the rows that were read stay as they are. commit: the writes are on the disk.
+    /* begin: no other connection writes until the end, so the rows that were read stay as they are; with `beside` others may that were
+     * begun so too, and only rows that are locked stay. commit: the writes are on the disk; with `wake` those that listen are woken then.
      * rollback: the database is as before, also where the connection is lost. */
-    enum status (*begin)(struct database *db, struct error *err);
-    enum status (*commit)(struct database *db, struct error *err);
+    enum status (*begin)(struct database *db, bool beside, struct error *err);
+    enum status (*commit)(struct database *db, bool wake, struct error *err);
     void (*rollback)(struct database *db);
 
     /* Statements without parameters and rows. */

@@ -217,7 +217,7 @@ enum status store_job_begin(struct store *s, const struct able *able, struct cla
     enum status st;
 
     do {
-        st = store_begin(s, err);
+        st = store_begin_beside(s, NULL, err);
         if (st != ST_OK)
             return st;
         st = store_end(s, begin_next(s, able, &claim, ret_type, &config, err), err);
@@ -269,7 +269,7 @@ enum status store_job_move(struct store *s, const struct claim *c, enum job_stat
     struct record_texts texts;
     enum status st = record_texts_make(record, &texts, err);
 
-    if (st == ST_OK && (st = store_begin(s, err)) == ST_OK)
+    if (st == ST_OK && (st = store_begin_beside(s, c->job, err)) == ST_OK)
         st = store_end(s, move(s, c, to, &texts, err), err);
     record_texts_release(&texts);
     return st;
@@ -364,7 +364,7 @@ enum status store_job_record(struct store *s, const struct claim *c, const json_
     bool last;
     enum status st = record_texts_make(record, &texts, err);
 
-    if (st == ST_OK && (st = store_begin(s, err)) == ST_OK) {
+    if (st == ST_OK && (st = store_begin_beside(s, c->job, err)) == ST_OK) {
         st = store_fence(s, c, &state, &last, err);
         if (st == ST_OK)
             st = store_write_record(s, c->job, &texts, err);

@@ -43,7 +43,7 @@ enum status store_job_tell(struct store *s, const struct claim *c, const char *n
     bool last;
     enum status st = text ? record_texts_make(record, &texts, err) : error_nomem(err);
 
-    if (st == ST_OK && (st = store_begin(s, err)) == ST_OK) {
+    if (st == ST_OK && (st = store_begin_beside(s, c->job, err)) == ST_OK) {
         st = store_fence(s, c, &state, &last, err);
         if (st == ST_OK)
             st = store_tell(s, c->job, name, text, err);

@@ -4,7 +4,7 @@
  * - A job that runs has a row in `leases`; its token is that of the claim which holds it. A token only grows, also when the job waits
  *   again in between, so that no two claims of a job ever have the same.
  * - The runner of a job writes to it with that token, in a transaction that has found the state 'running' and the token unchanged; as
- *   one transaction writes at a time, both are so until it ends. A claim that is over changes nothing.
+ *   it is the only one that writes, or has the job's row locked, both are so until it ends. A claim that is over changes nothing.
  * - All others write with token 0, and only to a job that does not run.
  * A crash between the claim and the first line of the job leaves it running with a lease that runs out: the next claim takes it. A crash
  * within a transaction undoes it. Times are the database's: no two machines' clocks are compared. */
@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* A row whose id has not the form of a job's id is passed over, as no function would find it by that id. */
-#define NAMED " AND CAST(id AS TEXT) = id AND substr(id, 1, length(id)) = id AND length(id) < %d"
+#define NAMED " AND %s AND length(id) < %d"
 
 /* The job has a data set in $2, or has no data set, or fetches one and $3 is 1. $2 NULL: any job. */
 /* The folder below --datasets that a data set is, or lies in: what stands before the first '/'. */
@@ -39,7 +39,7 @@ enum status store_job_due(struct store *s, const struct able *able, int64_t *ret
     char sql[2000];
     enum status st;
 
-    snprintf(sql, sizeof sql, SQL, s->db->engine->now_ms, ID_SIZE);
+    snprintf(sql, sizeof sql, SQL, s->db->engine->now_ms, s->db->engine->id_is_text, ID_SIZE);
     /* $1 is the claim's, whose conditions these are */
     st = store_query(s, &cells, err, sql, "tti", (const char *)NULL, datasets_of(able), fetches_of(able));
     left = st == ST_OK && cells.n_rows > 0 ? cells_text(&cells, 0, 0) : NULL;
@@ -53,26 +53,29 @@ enum status store_job_due(struct store *s, const struct able *able, int64_t *ret
 enum status store_claim_next(struct store *s, const struct able *able, struct statement **ret_row,
                              struct error *err)
 {
-    /* The oldest that waits, or whose runner has not said in time that it goes on. Each of the two is the first of an index that this server
-     * can do: it passes over those before. */
+    /* The oldest whose runner has not said in time that it goes on, or else the oldest that waits: the first of an index that this server can do. It
+     * passes over those before, and over those that another transaction has locked. */
     static const char SQL[] =
-        "INSERT INTO leases(job, token, holder, until) SELECT seq, 1, $1, %s + %d FROM ("
-        "SELECT seq FROM (SELECT seq FROM jobs WHERE state = 'queued'" NAMED CAN_BE_DONE
-        " ORDER BY seq LIMIT 1) AS waiting"
-        " UNION ALL "
-        "SELECT seq FROM (SELECT seq FROM jobs LEFT JOIN leases ON leases.job = seq WHERE state = 'running'"
-        " AND coalesce(leases.until, 0) < %s" NAMED CAN_BE_DONE " ORDER BY seq LIMIT 1) AS left_behind"
-        ") AS next WHERE seq > 0 ORDER BY seq LIMIT 1 ON CONFLICT(job) DO UPDATE SET token = leases.token + "
-        "1,"
+        "WITH next AS MATERIALIZED (SELECT coalesce("
+        "(SELECT seq FROM jobs LEFT JOIN leases ON leases.job = seq WHERE state = 'running'"
+        " AND coalesce(leases.until, 0) < %s" NAMED CAN_BE_DONE " ORDER BY seq LIMIT 1%s),"
+        "(SELECT seq FROM jobs WHERE state = 'queued'" NAMED CAN_BE_DONE " ORDER BY seq LIMIT 1%s)) AS seq)"
+        "INSERT INTO leases(job, token, holder, until) SELECT seq, 1, $1, %s + %d FROM next"
+        " WHERE seq IS NOT NULL ON CONFLICT(job) DO UPDATE SET token = leases.token + 1,"
         " holder = excluded.holder, until = excluded.until,"
         " asked = CASE WHEN (SELECT state FROM jobs WHERE seq = leases.job) = 'running'"
-        " THEN nullif(leases.asked, 'too late') END RETURNING token, asked,"
+        " THEN nullif(leases.asked, 'too late') END"
+        /* by the row as it is now: another may have taken or renewed it since it was looked for */
+        " WHERE leases.until < %s OR (SELECT state FROM jobs WHERE seq = leases.job) = 'queued'"
+        " RETURNING token, asked,"
         " (SELECT id FROM jobs WHERE seq = leases.job), (SELECT type FROM jobs WHERE seq = leases.job),"
         " (SELECT config FROM jobs WHERE seq = leases.job)";
-    const char *now = s->db->engine->now_ms;
+    const struct engine *e = s->db->engine;
+    const char *now = e->now_ms, *lock = e->lock_free_row;
     char sql[3200];
 
-    snprintf(sql, sizeof sql, SQL, now, LEASE_S * 1000, ID_SIZE, now, ID_SIZE);
+    snprintf(sql, sizeof sql, SQL, now, e->id_is_text, ID_SIZE, lock, e->id_is_text, ID_SIZE, lock, now,
+             LEASE_S * 1000, now);
     *ret_row = store_prepare(s, err, sql, "tti", s->holder, datasets_of(able), fetches_of(able));
     return store_row(s, *ret_row, err);
 }

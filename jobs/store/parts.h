@@ -5,7 +5,8 @@
  *
  * SQL is written once for all engines (engine.h): parameters are $1, $2 …; an upsert is ON CONFLICT; what is asked of a configuration
  * or a card has a column of its own, as no two engines read JSON alike. At any time one transaction that writes is open, whatever the
- * engine and however many processes have the store open: what a transaction has read stays true until it ends. */
+ * engine and however many processes have the store open: what a transaction has read stays true until it ends. Those of
+ * store_begin_beside() may be open at once: they write of one job each, whose row they lock. */
 #ifndef JOBS_STORE_PARTS_H
 #define JOBS_STORE_PARTS_H
 
@@ -127,6 +128,9 @@ MUST_USE enum status store_list(struct store *s, const struct page *page, const 
 
 /* ---- transactions: begin takes the lock, end gives it back ---- */
 MUST_USE enum status store_begin(struct store *s, struct error *err);
+/* The same for what reads and writes of one job alone, whose row it locks: others may do so at once of other jobs. NULL: it locks by itself
+ * the row that it takes. */
+MUST_USE enum status store_begin_beside(struct store *s, const char *job, struct error *err);
 MUST_USE enum status store_end(struct store *s, enum status st, struct error *err);
 
 /* ---- with the lock held: a job ---- */

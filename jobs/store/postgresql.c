@@ -1,7 +1,7 @@
 /* jobs/store/postgresql.c - the store in a PostgreSQL database, which any number of processes share; see engine.h.
  *
  * Invariants: a transaction that writes begins with one lock of the whole store, so there is one writer at a time, as in an
- * SQLite file, and what it has read stays true until it ends. COMMIT is answered when it is on the server's disk. A writer that is
+ * SQLite file, and what it has read stays true until it ends. Those that write of one job each share that lock, and lock the job's row. COMMIT is answered when it is on the server's disk. A writer that is
  * stopped or cut off in a transaction is thrown out by the server after WRITER_MS, and nothing of it stays.
  *
  * Statements are sent in flights (libpq's pipeline mode): one is put on the way when it is prepared, and all that are on the way are
@@ -50,7 +50,7 @@ struct server_statement {
 
 /* A message on the way. */
 struct sent {
-    const char *to_do;              /* "read", "write" */
+    const char *to_do;              /* "read", "write"; NULL: it may fail */
     struct named *prepares;         /* NULL: it is a statement */
     struct server_statement *reads; /* which gets the result; NULL: it is not needed */
     int64_t *counts; /* to which the rows that it has changed are added; NULL: they are not counted */
@@ -338,7 +338,7 @@ static void take(struct server_database *d, const struct sent *s, PGresult *resu
 {
     const bool well = went_well(result);
 
-    if (!well && d->broken.code == ST_OK)
+    if (!well && s->to_do && d->broken.code == ST_OK)
         complain(d, result ? PQresultErrorMessage(result) : PQerrorMessage(d->connection), s->to_do,
                  &d->broken);
     if (!well && s->prepares)
@@ -517,8 +517,10 @@ static void transaction_over(struct server_database *d)
     d->open = d->locked = false;
 }
 
-static enum status begin(struct database *db, struct error *err)
+static enum status begin(struct database *db, bool beside, struct error *err)
 {
+    static const char ALONE[] = "SELECT pg_advisory_xact_lock(hashtext('cxrd ' || current_schema()))",
+                      BESIDE[] = "SELECT pg_advisory_xact_lock_shared(hashtext('cxrd ' || current_schema()))";
     struct server_database *d = server(db);
     enum status st = reached(d, err);
 
@@ -528,8 +530,7 @@ static enum status begin(struct database *db, struct error *err)
     d->open = true;
     st = put(d, "BEGIN", NULL, 0, NULL, err);
     if (st == ST_OK)
-        st =
-            put(d, "SELECT pg_advisory_xact_lock(hashtext('cxrd ' || current_schema()))", NULL, 0, NULL, err);
+        st = put(d, beside ? BESIDE : ALONE, NULL, 0, NULL, err);
     if (st != ST_OK)
         db->engine->rollback(db);
     return st;
@@ -554,7 +555,7 @@ static enum status outcome_now(struct server_database *d)
 {
     const struct value writer = { .type = 't', .text = d->writer };
     struct server_statement s = { .base.db = &d->base };
-    enum status st = begin(&d->base, NULL);
+    enum status st = begin(&d->base, false, NULL);
 
     if (st == ST_OK)
         st = put(d, "SELECT written FROM writers WHERE id = $1", &writer, 1, &s, NULL);
@@ -586,7 +587,15 @@ static enum status outcome(struct server_database *d, struct error *err)
                      "the job database cannot be reached: whether the change was written is not known");
 }
 
-static enum status commit(struct database *db, struct error *err)
+/* Behind COMMIT, in the same flight: its transaction would hold PostgreSQL's one lock of all that say something until it is on the disk, so that
+ * no two share a flush. A server that is not told looks by itself within 2 s. */
+static void say(struct server_database *d)
+{
+    if (put(d, "SELECT pg_notify('cxrd', '')", NULL, 0, NULL, NULL) == ST_OK)
+        d->sent[d->n_sent - 1].to_do = NULL;
+}
+
+static enum status commit(struct database *db, bool wake, struct error *err)
 {
     static const char NUMBER[] =
         "INSERT INTO writers(id, written, at) VALUES($1, $2, " NOW_MS
@@ -601,6 +610,8 @@ static enum status commit(struct database *db, struct error *err)
         st = put(d, NUMBER, values, 2, NULL, err);
     if (st == ST_OK)
         st = put(d, "COMMIT", NULL, 0, NULL, err);
+    if (st == ST_OK && wake)
+        say(d);
     if (st == ST_OK)
         st = land(d, err);
     if (st != ST_OK && !is_lost(d))
@@ -644,7 +655,9 @@ const struct engine POSTGRESQL = {
     .now_ms = NOW_MS,
     .random_hex = "replace(CAST(gen_random_uuid() AS TEXT), '-', '')",
     .listen = "LISTEN cxrd",
-    .notify = "SELECT pg_notify('cxrd', '')",
+    .id_is_text = "TRUE",
+    .lock_row = " FOR NO KEY UPDATE",
+    .lock_free_row = " FOR NO KEY UPDATE OF jobs SKIP LOCKED",
     .open = open_server,
     .close = close_server,
     .version_make = OWN_TABLES,

@@ -113,15 +113,30 @@ enum status store_integer(struct store *s, const char *sql, int64_t *ret, struct
 
 /* ---- transactions: begin takes the lock, end gives it back ---- */
 
-enum status store_begin(struct store *s, struct error *err)
+static enum status begin(struct store *s, bool beside, struct error *err)
 {
     enum status st;
 
     pthread_mutex_lock(&s->lock);
-    st = s->db->engine->begin(s->db, err);
+    st = s->db->engine->begin(s->db, beside, err);
     if (st != ST_OK)
         pthread_mutex_unlock(&s->lock);
     return st;
+}
+
+enum status store_begin(struct store *s, struct error *err) { return begin(s, false, err); }
+
+enum status store_begin_beside(struct store *s, const char *job, struct error *err)
+{
+    char sql[100];
+    enum status st = begin(s, true, err);
+
+    if (st != ST_OK || !job || !s->db->engine->lock_row[0])
+        return st;
+    /* a statement of its own: those behind it see what was committed before it had the lock */
+    snprintf(sql, sizeof sql, "SELECT 1 FROM jobs WHERE id = $1%s", s->db->engine->lock_row);
+    st = store_finish(s, store_prepare(s, err, sql, "t", job), err);
+    return st == ST_OK ? ST_OK : store_end(s, st, err);
 }
 
 static void call_added(struct store *s)
@@ -141,13 +156,10 @@ void store_heard(struct store *s)
 
 enum status store_end(struct store *s, enum status st, struct error *err)
 {
-    const char *notify = s->db->engine->notify;
     bool noted;
 
-    if (st == ST_OK && notify && (s->told || s->woken))
-        st = store_finish(s, store_prepare(s, err, notify, ""), err);
     if (st == ST_OK)
-        st = s->db->engine->commit(s->db, err);
+        st = s->db->engine->commit(s->db, s->told || s->woken, err);
     noted = st == ST_OK && s->noted > 0;
     s->noted = 0;
     if (st == ST_OK && s->told)

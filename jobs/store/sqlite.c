@@ -192,12 +192,17 @@ static enum status control(struct database *db, const char *sql, struct error *e
     return st;
 }
 
-static enum status begin(struct database *db, struct error *err)
+static enum status begin(struct database *db, bool beside, struct error *err)
 {
+    (void)beside;
     return control(db, "BEGIN IMMEDIATE", err);
 }
 
-static enum status commit(struct database *db, struct error *err) { return control(db, "COMMIT", err); }
+static enum status commit(struct database *db, bool wake, struct error *err)
+{
+    (void)wake;
+    return control(db, "COMMIT", err);
+}
 
 static void rollback(struct database *db)
 {
@@ -275,6 +280,9 @@ const struct engine SQLITE = {
     .migrations = SQLITE_MIGRATIONS,
     .now_ms = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
     .random_hex = "lower(hex(randomblob(16)))",
+    .id_is_text = "CAST(id AS TEXT) = id AND substr(id, 1, length(id)) = id",
+    .lock_row = "",
+    .lock_free_row = "",
     .open = open_file,
     .close = close_file,
     .version_ask = "PRAGMA user_version",
