@@ -30,10 +30,11 @@ struct side {
 /* An error becomes one of that side. Returns `st`. */
 static enum status of_side(const struct side *s, enum status st, struct error *err)
 {
-    const struct error why = *err;
+    struct error why;
 
-    if (st == ST_OK || st == ST_NOMEM)
+    if (st == ST_OK || st == ST_NOMEM || !err)
         return st;
+    why = *err;
     error_set(err, st, "%s: %s", s->name, why.text);
     return error_inner(err, st, why.inner);
 }

@@ -73,6 +73,17 @@ static enum status check_target(struct store *to, struct error *err)
     return st == ST_OK ? copy_check_empty(to, err) : st;
 }
 
+/* In one transaction, or a copy that is ended here would leave an older version. */
+static enum status make_tables(struct store *to, struct error *err)
+{
+    bool done = false;
+    enum status st = ST_OK;
+
+    while (st == ST_OK && !done)
+        st = store_change_by_one(to, &done, err);
+    return store_end(to, st, err);
+}
+
 enum status store_copy_target_begin(struct store *to, struct error *err)
 {
     int64_t version = 0;
@@ -81,10 +92,11 @@ enum status store_copy_target_begin(struct store *to, struct error *err)
     if (st != ST_OK)
         return st;
     st = check_version(to, &version, err);
-    if (st == ST_OK && version > 0)
+    if (st == ST_OK && version == 0)
+        return make_tables(to, err);
+    if (st == ST_OK)
         st = check_target(to, err);
-    st = end_without_change(to, st, err);
-    return st == ST_OK && version == 0 ? store_migrate(to, err) : st;
+    return end_without_change(to, st, err);
 }
 
 /* ---- rows and files ---- */

@@ -42,7 +42,10 @@ MUST_USE enum status store_open_as_is(const char *place, struct store **ret_stor
 /* Inside a transaction: how many of the changes that this program knows of its tables it has had; 0: it has none of them.
  * Errors: ST_UNSUPPORTED (there are more), ST_IO. */
 MUST_USE enum status store_version(struct store *s, int64_t *ret, int64_t *ret_newest, struct error *err);
-MUST_USE enum status store_migrate(struct store *s, struct error *err); /* to the newest */
+
+/* Inside a transaction: the first of those that it lacks is made.
+ *   ret_done  it had them all */
+MUST_USE enum status store_change_by_one(struct store *s, bool *ret_done, struct error *err);
 
 /* ---- statements: prepared, bound by type letters, stepped ---- */
 

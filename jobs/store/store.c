@@ -29,32 +29,31 @@ static enum status version_write(struct store *s, int64_t version, struct error 
     return store_run(s, sql, err);
 }
 
-/* One change, of those that it lacks. Looked for inside the transaction, as another process may be at the same.
- *   ret_done  it has them all */
-static enum status migrate_by_one(struct store *s, bool *ret_done, struct error *err)
+enum status store_change_by_one(struct store *s, bool *ret_done, struct error *err)
 {
     int64_t version, newest;
-    enum status st = store_begin(s, err);
+    enum status st = store_version(s, &version, &newest, err);
 
-    if (st != ST_OK)
-        return st;
-    st = store_version(s, &version, &newest, err);
     *ret_done = version >= newest;
     if (st == ST_OK && version < newest) {
         st = store_run(s, s->db->engine->migrations[version], err);
         if (st == ST_OK)
             st = version_write(s, version + 1, err);
     }
-    return store_end(s, st, err);
+    return st;
 }
 
-enum status store_migrate(struct store *s, struct error *err)
+/* Each change in a transaction, in which it is looked for, as another process may be at the same. */
+static enum status migrate(struct store *s, struct error *err)
 {
     bool done = false;
     enum status st = ST_OK;
 
-    while (st == ST_OK && !done)
-        st = migrate_by_one(s, &done, err);
+    while (st == ST_OK && !done) {
+        st = store_begin(s, err);
+        if (st == ST_OK)
+            st = store_end(s, store_change_by_one(s, &done, err), err);
+    }
     return st;
 }
 
@@ -131,7 +130,7 @@ enum status store_open(const char *place, struct store **ret_store, struct error
 
     if (st != ST_OK)
         return st;
-    st = store_migrate(s, err);
+    st = migrate(s, err);
     if (st == ST_OK && !s->db->engine->shared)
         st = interrupt_running(s, err);
     if (st != ST_OK) {

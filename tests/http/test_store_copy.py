@@ -229,6 +229,10 @@ class StoreCopy(Case):
         self.refused(url, bare, "the target: it is not empty: the folder 'models' in it has files")
         self.assertEqual(os.listdir(bare), ['models'])
 
+    def test_a_kind_of_row_that_it_does_not_know_is_not_left_out(self):
+        change(self.state, 'CREATE TABLE another(x TEXT)')
+        self.refused(self.state, self.url(), "the table 'another' of a job database cannot be copied")
+
     def test_another_version_is_refused(self):
         change(self.state, 'PRAGMA user_version = 1')
         self.refused(self.state, self.url(), 'the source: the job database was written by an older version')
@@ -253,6 +257,17 @@ class StoreCopy(Case):
             file.seek(5000)
             file.write(bytes(20000))
         self.refused(self.state, url, 'the source: ')
+        self.holds_nothing(url)
+
+    def test_a_copy_that_is_not_the_same_is_undone(self):
+        url, name = self.url(), self._testMethodName
+        self.copied(self.state, url)
+        kept = self.cluster.sql("SELECT string_agg(relname, ', ') FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+                                " AND relname NOT IN ('schema_version', 'writers')", name)
+        self.cluster.sql(f'SET client_min_messages = error; TRUNCATE {kept}; CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS'
+                         " $$ BEGIN NEW.note = 'another'; RETURN NEW; END $$;"
+                         ' CREATE TRIGGER spoils BEFORE INSERT ON captions FOR EACH ROW EXECUTE FUNCTION spoil()', name)
+        self.refused(self.state, url, 'the copy of captions is not the same')
         self.holds_nothing(url)
 
     def test_a_file_that_no_job_can_have_is_not_written(self):

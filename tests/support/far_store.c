@@ -23,6 +23,8 @@ static void find_server(char ret_folder[200], const char **ret_rest)
     *ret_rest = at + 5 + n;
 }
 
+const char *far_place(void) { return far_path; }
+
 enum status far_try(struct error *err) { return store_open(far_path, &far, err); }
 
 void far_open(void)

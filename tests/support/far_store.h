@@ -9,6 +9,7 @@
 
 extern struct store *far; /* NULL: closed, or the store is a file */
 
+const char *far_place(void); /* what store_open() takes */
 void far_begin(void);
 void far_end(void);
 enum status far_try(struct error *err); /* to open it */
