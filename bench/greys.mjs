@@ -28,6 +28,7 @@ const CASES = {
   'window and level': [596, 596, () => whole, (i) => ({ ...open, width: 200 + i % 50 })],
   zoom: [596, 596, (i) => ({ x: i, y: i, width: SIDE - 2 * i, height: SIDE - 2 * i }), () => open],
   'move, one to one': [957, 596, (i) => ({ x: i, y: 100, width: 957, height: 596 }), () => open],
+  'the same, but for the last bit': [957, 596, (i) => ({ x: i, y: 100, width: 957 * (1 - 2 ** -53), height: 596 * (1 - 2 ** -53) }), () => open],
 };
 for (const [name, [width, height, partOf, windowOf]] of Object.entries(CASES)) {
   const images = [new ImageData(width, height), new ImageData(width, height)];

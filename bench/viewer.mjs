@@ -1,6 +1,9 @@
-// How many frames a second the page's viewer makes of a large film: node bench/viewer.mjs CXRD [FILM] [CHROMIUM]
-// A window of 1440 x 900, 240 frames a case, drawn by the processor: a headless Chromium has no GPU here. Each case has its turn in each of
-// three rounds, and so has `nothing`, a page that asks for frames and leaves the film alone: what the machine has to give at that time.
+// How many frames a second the page's viewer makes of a large film, and what a frame costs: node bench/viewer.mjs CXRD [FILM] [CHROMIUM]
+// A window of 1440 x 900, drawn by the processor: a headless Chromium has no GPU here. The wheel and the drags are the browser's own events
+// of a mouse, one a frame; keys are made in the page. Each case has its turn in each of three rounds of 240 frames, and so has `nothing`, a
+// page that asks for frames and leaves the film alone: what the machine has to give at that time. A frame is late where more than 25 ms have
+// passed since the one before, so that one of 60 a second was left out. The processor's time is that of the page's main thread, which beside
+// other work is the same: a frame of 60 a second has 16.7 ms.
 // Without FILM it is noise of 3,000 x 3,000 pixels, and the model is one of a single epoch: neither changes a frame.
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -32,32 +35,66 @@ if (!given) writeFileSync(film, drawnFilm('picture.noise(1, 3000, 3000)'));
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
 const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
 
+const cdp = await page.context().newCDPSession(page);
+await cdp.send('Performance.enable', { timeDomain: 'threadTicks' });
+
+/** The processor's seconds of the page's main thread: {TaskDuration, ScriptDuration, …}. */
+async function spent() {
+  const { metrics } = await cdp.send('Performance.getMetrics');
+  return Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
+}
+
 const key = (name, shift) => `pane.dispatchEvent(new KeyboardEvent('keydown', { key: ${name}, shiftKey: ${shift}, bubbles: true }))`;
+const around = (i, [x, y]) => [x + 120 * Math.sin(i / 20), y + 90 * Math.cos(i / 20)];
+async function drag(frames, middle) {
+  await page.mouse.move(...around(0, middle));
+  await page.mouse.down();
+  await frames((i) => page.mouse.move(...around(i, middle)));
+  await page.mouse.up();
+}
+const inPage = (step) => (frames) => frames(step);
+// What is done in each frame, by the page's own code or by the mouse; and the buttons that come before.
 const CASES = {
-  nothing: '',
-  window: key("i % 2 ? 'ArrowLeft' : 'ArrowRight'", true),
-  zoom: "pane.dispatchEvent(new WheelEvent('wheel', { deltaY: i % 120 < 60 ? -20 : 20, clientX: 400, clientY: 400, bubbles: true, cancelable: true }))",
-  move: key("i % 40 < 20 ? 'ArrowLeft' : 'ArrowRight'", false),
+  nothing: { does: inPage('') },
+  'window by keys': { does: inPage(key("i % 2 ? 'ArrowLeft' : 'ArrowRight'", true)) },
+  'window by a drag': { does: drag, before: ['#tool-window'] },
+  'zoom by the wheel': { does: (frames) => frames((i) => page.mouse.wheel(0, i % 120 < 60 ? -20 : 20)) },
+  'move by keys, one to one': { does: inPage(key("i % 40 < 20 ? 'ArrowLeft' : 'ArrowRight'", false)), before: ['#zoom-one'] },
+  'move by a drag, one to one': { does: drag, before: ['#zoom-one', '#tool-pan'] },
 };
 
-/** Do something in each of so many frames: how long each took to draw, and how long all of them did. */
-const measured = (code) => page.evaluate(async ([step, frames]) => {
+/** Count the page's frames from now on, with what a step does in each of them. */
+const begin = (step) => page.evaluate((code) => {
   const pane = document.querySelector('#pane-current');
-  const work = new Function('pane', 'i', step);
-  const draws = [];
-  const note = ({ detail }) => draws.push(detail);
-  pane.querySelector('canvas').addEventListener('drawn', note);
-  const frame = () => new Promise((done) => { requestAnimationFrame(done); });
-  await frame();
-  const begun = performance.now();
-  for (let i = 0; i < frames; i += 1) {
-    work(pane, i);
-    await frame();
-  }
-  const ms = performance.now() - begun;
-  pane.querySelector('canvas').removeEventListener('drawn', note);
-  return { draws, ms };
-}, [code, FRAMES]);
+  const work = new Function('pane', 'i', code);
+  const run = { at: [], draws: [], going: true };
+  pane.querySelector('canvas').addEventListener('drawn', ({ detail }) => { if (run.going) run.draws.push(detail); });
+  const frame = (now) => {
+    if (!run.going) return;
+    run.at.push(now);
+    work(pane, run.at.length);
+    requestAnimationFrame(frame);
+  };
+  requestAnimationFrame(frame);
+  globalThis.run = run;
+}, step);
+
+/** So many frames, or events of the mouse: how far apart they were, how long each took to draw, and the processor's time. */
+async function measured({ does }, middle) {
+  let before;
+  await page.mouse.move(...middle);
+  await does(async (step) => {
+    const byMouse = typeof step === 'function';
+    before = await spent();
+    await begin(byMouse ? '' : step);
+    for (let i = 0; byMouse && i < FRAMES; i += 1) await step(i);
+    await page.waitForFunction((n) => globalThis.run.at.length > n, byMouse ? 0 : FRAMES);
+  }, middle);
+  const run = await page.evaluate(() => Object.assign(globalThis.run, { going: false }));
+  const after = await spent();
+  const gaps = run.at.slice(1).map((at, i) => at - run.at[i]);
+  return { ...run, gaps, cost: (name) => 1000 * (after[name] - before[name]) / run.at.length };
+}
 
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
 
@@ -74,17 +111,19 @@ for (const map of ['without a map', 'with a map']) {
   }
   const runs = Object.fromEntries(Object.keys(CASES).map((name) => [name, []]));
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const [name, step] of Object.entries(CASES)) {
-      await page.click(name === 'move' ? '#zoom-one' : '#zoom-fit');
-      runs[name].push(await measured(step));
+    for (const [name, one] of Object.entries(CASES)) {
+      for (const button of ['#zoom-fit', ...one.before ?? []]) await page.click(button);
+      const { x, y, width, height } = await page.locator('#pane-current').boundingBox();
+      runs[name].push(await measured(one, [x + width / 2, y + height / 2]));
     }
   }
-  const rates = (name) => runs[name].map(({ ms }) => 1000 * FRAMES / ms);
-  for (const name of Object.keys(CASES)) {
-    const draws = runs[name].flatMap((run) => run.draws);
-    const told = draws.length ? `; to draw one ${median(draws).toFixed(1)} ms in the median, ${Math.min(...draws).toFixed(1)} at least` : '';
-    console.log(`${name}, ${map}: ${rates(name).map((rate) => rate.toFixed(1)).join(', ')} frames a second, `
-      + `${(median(rates(name)) / median(rates('nothing'))).toFixed(3)} of what nothing has${told}`);
+  for (const [name, all] of Object.entries(runs)) {
+    const gaps = all.flatMap((run) => run.gaps);
+    const draws = all.flatMap((run) => run.draws);
+    const told = draws.length ? `; to draw one ${median(draws).toFixed(1)} ms, at least ${Math.min(...draws).toFixed(1)}` : '';
+    const cost = (what) => Math.min(...all.map((run) => run.cost(what))).toFixed(1);
+    console.log(`${name}, ${map}: ${all.map((run) => (1000 * run.gaps.length / run.gaps.reduce((sum, gap) => sum + gap)).toFixed(1)).join(', ')} frames a second, `
+      + `${(100 * gaps.filter((gap) => gap > 25).length / gaps.length).toFixed(1)} % late; processor a frame ${cost('TaskDuration')} ms, of it script ${cost('ScriptDuration')}${told}`);
   }
 }
 await browser.close();

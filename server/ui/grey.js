@@ -51,9 +51,9 @@ function mixes(count, from, step, n) {
   const first = new Int32Array(count);
   const part = new Int32Array(count);
   for (let i = 0; i < count; i += 1) {
-    const at = Math.max(0, Math.min(n - 1, from + (i + 0.5) * step - 0.5));
-    first[i] = Math.min(Math.floor(at), Math.max(0, n - 2));
-    part[i] = Math.round((at - first[i]) * 256);
+    const at = Math.round(Math.max(0, Math.min(n - 1, from + (i + 0.5) * step - 0.5)) * 256); // a scale may be 1 but for its last bit
+    first[i] = Math.min(at >> 8, Math.max(0, n - 2));
+    part[i] = at - first[i] * 256;
   }
   return { first, part };
 }
@@ -70,12 +70,14 @@ export function drawGrey(grey, rectangle, table, image) {
   const { data, width } = level;
   const right = width > 1 ? 1 : 0;
   const below = level.height > 1 ? width : 0;
-  const aligned = [across, down].every(({ part }) => part.every((of) => of === 0)); // as one to one
+  const aligned = [across, down].every(({ part }) => part.every((of) => of % 256 === 0)); // as one to one: a sample is one of the two
+  const places = aligned && across.first.map((at, x) => at + (across.part[x] >> 8));
   for (let y = 0, o = 0; y < image.height; y += 1) {
     const row = down.first[y] * width;
     const low = down.part[y];
     if (aligned) {
-      for (let x = 0; x < image.width; x += 1, o += 1) pixels[o] = table[data[row + across.first[x]]];
+      const from = row + (low >> 8) * below;
+      for (let x = 0; x < image.width; x += 1, o += 1) pixels[o] = table[data[from + places[x]]];
       continue;
     }
     for (let x = 0; x < image.width; x += 1, o += 1) {
