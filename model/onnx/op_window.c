@@ -1,6 +1,7 @@
 /* model/onnx/op_window.c - convolutions, pools and the borders before them, see reader.h. */
 #include "reader.h"
 
+#include <float.h>
 #include <string.h>
 
 /* ---- windows ---- */
@@ -32,7 +33,10 @@ static void border_of(struct reader *r, struct border *ret)
         if (values[i] < 0 || values[i] > LAYER_MAX_SIDE)
             reader_refuse(r, "its pads has %lld", (long long)values[i]);
     if (n == 4 && r->st == ST_OK)
-        *ret = (struct border){ (size_t)values[0], (size_t)values[1], (size_t)values[2], (size_t)values[3] };
+        *ret = (struct border){ .top = (size_t)values[0],
+                                .left = (size_t)values[1],
+                                .bottom = (size_t)values[2],
+                                .right = (size_t)values[3] };
 }
 
 /* The border that makes the result as large as the input, divided by the stride: the odd cell goes to the end, or to the beginning. */
@@ -48,6 +52,12 @@ static void same_border(size_t side, size_t extent, size_t stride, bool lower, s
 
 static size_t extent_of(size_t cells, size_t gap) { return (cells - 1) * gap + 1; }
 
+/* Whether `same` would take cells away before the first window: ONNX Runtime does, TensorFlow does not. */
+static bool same_takes_away(size_t side, size_t extent, size_t stride)
+{
+    return (side + stride - 1) / stride * stride - stride + extent + 1 < side;
+}
+
 /* The border that `auto_pad` asks for, or the pads. */
 static void window_border(struct reader *r, struct shape in, struct window *w)
 {
@@ -56,6 +66,9 @@ static void window_border(struct reader *r, struct shape in, struct window *w)
 
     border_of(r, &b);
     if (lower || attribute_is(r, "auto_pad", "SAME_UPPER")) {
+        if (same_takes_away(in.h, extent_of(w->h, w->dilation_h), w->stride_h) ||
+            same_takes_away(in.w, extent_of(w->w, w->dilation_w), w->stride_w))
+            reader_refuse(r, "its auto_pad would take cells away");
         same_border(in.h, extent_of(w->h, w->dilation_h), w->stride_h, lower, &b.top, &b.bottom);
         same_border(in.w, extent_of(w->w, w->dilation_w), w->stride_w, lower, &b.left, &b.right);
     } else if (attribute_there(r, "auto_pad") && !attribute_is(r, "auto_pad", "NOTSET") &&
@@ -103,6 +116,13 @@ static struct view unpadded(struct reader *r, struct border *ret)
     return view_planes(r, v->view.node);
 }
 
+/* Padding with the lowest number is only for those that look for the largest. */
+static void lowest_refuse(struct reader *r, const struct border *b)
+{
+    if (b->lowest)
+        reader_refuse(r, "it reads a border of the lowest number, not of zeros");
+}
+
 static void border_add(struct window *w, const struct border *b)
 {
     w->top += b->top;
@@ -110,6 +130,8 @@ static void border_add(struct window *w, const struct border *b)
     w->bottom += b->bottom;
     w->right += b->right;
 }
+
+static bool border_is(const struct border *b) { return b->top + b->left + b->bottom + b->right > 0; }
 
 static struct shape padded_shape(struct shape s, const struct border *b)
 {
@@ -151,15 +173,19 @@ void build_pad(struct reader *r)
     const struct value *value = node_input(r, 2);
     const struct constant *c = input_constant(r, 2);
     const float constant = c && c->floats && c->count == 1 ? c->floats[0] : attribute_float(r, "value", 0);
+    const bool lowest = constant <= -FLT_MAX;
     struct border before = { 0 };
     struct view v = unpadded(r, &before);
     struct lazy l = { .kind = LAZY_PAD };
 
     if (attribute_there(r, "mode") && !attribute_is(r, "mode", "constant"))
         reader_refuse(r, "it pads with something else than zeros");
-    if ((value && (!c || !c->floats || c->count != 1)) || constant != 0)
+    if ((value && (!c || !c->floats || c->count != 1)) || (constant != 0 && !lowest))
         reader_refuse(r, "it pads with something else than zeros");
+    if (border_is(&before) && before.lowest != lowest)
+        reader_refuse(r, "it pads with another number than the padding before it");
     pads_read(r, &v.dims, &l.border);
+    l.border.lowest = lowest;
     l.border.top += before.top;
     l.border.left += before.left;
     l.border.bottom += before.bottom;
@@ -221,6 +247,7 @@ void build_conv(struct reader *r)
     const int64_t groups = attribute_integer(r, "group", 1);
     struct lazy l = { .kind = LAZY_LINEAR };
 
+    lowest_refuse(r, &border);
     if (w && r->st == ST_OK)
         conv_check(r, w, in, groups);
     if (!w || r->st != ST_OK)
@@ -330,16 +357,16 @@ void build_max_pool(struct reader *r)
     const struct view v = unpadded(r, &border);
     const struct shape in = view_shape(r, &v);
     struct node node = { .ops = &LAYER_MAX_POOL };
-    const bool padded = border.top + border.left + border.bottom + border.right > 0;
+    const struct shape padded = padded_shape(in, &border);
 
-    window_of(r, padded_shape(in, &border), &node.window);
+    window_of(r, padded, &node.window);
     if (r->st != ST_OK)
         return;
-    if (padded && !never_negative(r, v.node))
+    if (border_is(&border) && !border.lowest && !never_negative(r, v.node))
         reader_refuse(r, "it reads a border of zeros, which could be the largest");
-    border_add(&node.window, &border);
     if (attribute_integer(r, "ceil_mode", 0))
-        ceil_border(in, &node.window);
+        ceil_border(padded, &node.window);
+    border_add(&node.window, &border);
     if (is_whole(&node.window, in))
         give_planes(r, max_of_planes(r, v.node));
     else
@@ -352,9 +379,11 @@ void build_average_pool(struct reader *r)
     const struct view v = unpadded(r, &border);
     const struct shape in = view_shape(r, &v);
     struct node node = { .ops = &LAYER_MEAN_POOL };
-    const bool padded = border.top + border.left + border.bottom + border.right > 0;
+    const bool padded = border_is(&border);
+    const struct shape whole = padded_shape(in, &border);
 
-    window_of(r, padded_shape(in, &border), &node.window);
+    lowest_refuse(r, &border);
+    window_of(r, whole, &node.window);
     if (r->st != ST_OK)
         return;
     const size_t own = node.window.top + node.window.left + node.window.bottom + node.window.right;
@@ -362,11 +391,11 @@ void build_average_pool(struct reader *r)
 
     if (padded && own > 0 && !counts)
         reader_refuse(r, "it has one border that counts and one that does not");
-    border_add(&node.window, &border);
     node.window.count_include_pad = padded || (own > 0 && counts);
-    if (attribute_integer(r, "ceil_mode", 0) && ceil_border(in, &node.window) &&
+    if (attribute_integer(r, "ceil_mode", 0) && ceil_border(whole, &node.window) &&
         node.window.count_include_pad)
         reader_refuse(r, "its last window is partly outside of a border that counts");
+    border_add(&node.window, &border);
     if (is_whole(&node.window, in))
         node = (struct node){ .ops = &LAYER_GLOBAL_POOL };
     pool_add(r, &v, &node);

@@ -246,8 +246,8 @@ static enum status graph_make(struct reading *in, const struct network **ret_net
         head_find_out(in, v, report);
     if (r->st == ST_OK)
         scaling_finish(in);
-    if (in->g.st == ST_OK && r->st != ST_OK)
-        in->g.st = r->st; /* so that it is given up */
+    if (r->st != ST_OK)
+        in->g.st = r->st; /* so that it is given up, with the status of what was said of the node */
     return graph_finish(r->g, in->n_inputs, ret_net);
 }
 

@@ -44,11 +44,12 @@ enum lazy_kind {
     LAZY_AFFINE, /* scale * x + shift, channel by channel */
     LAZY_CLIP,   /* min(max(scale * x + shift, low), high): ReLU, ReLU6, the gate of hard-swish */
     LAZY_SIGMOID,
-    LAZY_PAD, /* a border of zeros: the next window's */
+    LAZY_PAD, /* a border: the next window's */
 };
 
 struct border {
     size_t top, left, bottom, right;
+    bool lowest; /* of -infinity or the lowest number, not of zeros */
 };
 
 struct lazy {

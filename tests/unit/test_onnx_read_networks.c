@@ -5,6 +5,7 @@
 #include "onnx_network.h"
 
 #include <criterion/criterion.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -325,6 +326,83 @@ TEST_WITHOUT_LEAKS(onnx_read, padding_before_a_window_is_its_border)
     craft_ints(&b, conv(&b, "padded c1.weight", "conv"), "pads", DIMS(0, 0, 1, 1));
     head(&b, "conv");
     check_same(&a, &b);
+}
+
+/* `op` of windows of 3 x 3 cells, behind padding of `bottom` rows and `right` columns with `number`, if there is any. */
+static void padded_pool(struct craft *c, const char *op, const float *number, int64_t bottom, int64_t right)
+{
+    Onnx__NodeProto *pool;
+
+    begin(c);
+    body(c);
+    if (number) {
+        craft_floats(c, "number", 0, NULL, number);
+        craft_int64s(c, "pads", DIMS(8), (const int64_t[]){ 0, 0, 0, 0, 0, 0, bottom, right });
+        if (number[0] == 0)
+            craft_node(c, "Relu", "conv", "relu");
+        craft_node(c, "Pad", number[0] == 0 ? "relu pads number" : "conv pads number", "padded");
+    }
+    pool = craft_node(c, op, number ? "padded" : "conv", "pool");
+    craft_ints(c, pool, "kernel_shape", DIMS(3, 3));
+    craft_ints(c, pool, "strides", DIMS(3, 3));
+    craft_int(c, pool, "ceil_mode", 1);
+    if (!number)
+        craft_ints(c, pool, "pads", DIMS(0, 0, bottom, right));
+    head(c, "pool");
+}
+
+/* timm's MaxPool2dSame, and what cxrd itself writes of a dilated pool. */
+TEST_WITHOUT_LEAKS(onnx_read, padding_with_the_lowest_number_is_the_border_of_a_largest)
+{
+    static const float LOWEST[] = { -INFINITY, -FLT_MAX };
+
+    for (size_t i = 0; i < 2; i++) {
+        struct craft a, b;
+
+        padded_pool(&a, "MaxPool", NULL, 1, 2);
+        padded_pool(&b, "MaxPool", &LOWEST[i], 1, 2);
+        check_same(&a, &b);
+        padded_pool(&b, "AveragePool", &LOWEST[i], 1, 2);
+        check_refused(&b, "node 'pool' (AveragePool): it reads a border of the lowest number, not of zeros");
+    }
+}
+
+/* A last window that is partly inside begins anywhere in what was padded, not in the picture alone. */
+TEST_WITHOUT_LEAKS(onnx_read, a_pool_that_rounds_up_counts_the_padding_before_it)
+{
+    static const float ZERO = 0;
+    struct craft c;
+
+    padded_pool(&c, "MaxPool", &ZERO, 3, 3);
+    check_refused(&c, "a window sees nothing but the border");
+    padded_pool(&c, "AveragePool", &ZERO, 3, 3);
+    check_refused(&c, "its last window is partly outside of a border that counts");
+}
+
+/* A window of one cell by `stride`, of "SAME_UPPER" or without padding. */
+static void cell_of(struct craft *c, int64_t stride, bool same)
+{
+    Onnx__NodeProto *node;
+
+    begin(c);
+    craft_weights(c, "c1.weight", DIMS(4, 1, 1, 1));
+    node = craft_node(c, "Conv", "image c1.weight", "conv");
+    craft_ints(c, node, "strides", DIMS(stride, stride));
+    if (same)
+        craft_text(c, node, "auto_pad", "SAME_UPPER");
+    head(c, "conv");
+}
+
+/* ONNX Runtime begins inside of the picture where TensorFlow begins at its edge. */
+TEST_WITHOUT_LEAKS(onnx_read, automatic_padding_takes_no_cell_away)
+{
+    struct craft a, b;
+
+    cell_of(&a, 2, true);
+    cell_of(&b, 2, false);
+    check_same(&a, &b);
+    cell_of(&a, 8, true);
+    check_refused(&a, "its auto_pad would take cells away");
 }
 
 /* torch.onnx's operators for x.view(x.size(0), -1) where the batch is open, and of padding as TensorFlow pads. */
