@@ -32,8 +32,9 @@ static void view_write(const struct image_source *s, char *ret, size_t size)
     if (s->view_text[0] && !s->view[0])
         snprintf(ret, size, "the file says that it is no frontal picture: its view is '%s'", s->view_text);
     else
-        snprintf(ret, size,
-                 "the file says that it is no frontal picture: its Patient Orientation is a lateral one's");
+        snprintf(
+            ret, size,
+            "the file says that it is no frontal picture: its View Code or its Patient Orientation says so");
 }
 
 enum status source_judge(const struct image_source *s, enum input_policy policy, struct error *err)

@@ -306,26 +306,40 @@ Test(decode_headers, a_palette_in_segments_is_expanded)
     cr_assert_arr_eq(grey, EXPECTED, sizeof EXPECTED);
 }
 
-Test(decode_headers, a_view_code_says_the_view_where_nothing_else_does)
+/* One item of 8 + 8 + 10 bytes: a Code Value of 10. */
+#define VIEW_CODE(code) "\xfe\xff\x00\xe0\x12\0\0\0\x08\0\0\x01SH\x0a\0" code
+
+Test(decode_headers, a_view_code_says_the_view_where_view_position_does_not)
 {
-    /* one item of 8 + 8 + 10 bytes: Code Value of 10 */
-    static const char PA[] = "\xfe\xff\x00\xe0\x12\0\0\0\x08\0\0\x01SH\x0a\0"
-                             "272479007 ";
-    static const char LATERAL[] = "\xfe\xff\x00\xe0\x12\0\0\0\x08\0\0\x01SH\x0a\0"
-                                  "399173006 ";
-    const struct element changes[][MOST_CHANGES] = {
-        { NONE(TAG_VIEW_POSITION), { TAG_VIEW_CODE, "SQ", PA, 26 } },
-        { NONE(TAG_VIEW_POSITION), { TAG_VIEW_CODE, "SQ", LATERAL, 26 } },
+    static const struct {
+        const char *position, *item, *view;
+        uint8_t lateral;
+    } CASES[] = {
+        { "", VIEW_CODE("272479007 "), "PA", 0 },
+        { "", VIEW_CODE("R-40888   "), "PA", 0 },
+        { "PORTABLE", VIEW_CODE("399348003 "), "AP", 0 },
+        { "", VIEW_CODE("399173006 "), "", 1 }, /* left lateral */
+        { "PORTABLE", VIEW_CODE("399173006 "), "", 1 },
+        { "PA", VIEW_CODE("399173006 "), "PA", 0 },
+        { "", VIEW_CODE("399135007 "), "", 1 }, /* left anterior oblique */
+        { "", VIEW_CODE("R-40985   "), "", 1 }, /* right anterior oblique */
+        { "", VIEW_CODE("399182000 "), "", 1 }, /* oblique */
+        { "", VIEW_CODE("R-102CD   "), "", 1 }, /* lateral */
+        { "", VIEW_CODE("399033003 "), "", 0 }, /* frontal */
     };
 
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        const struct element changes[MOST_CHANGES] = {
+            { TAG_VIEW_POSITION, "CS", CASES[i].position, strlen(CASES[i].position) },
+            { TAG_VIEW_CODE, "SQ", CASES[i].item, 26 },
+        };
         struct decode_reply r;
         uint8_t grey[1000];
 
-        run_with(changes[i], &r, grey);
+        run_with(changes, &r, grey);
         cr_assert_eq(r.status, ST_OK, "%s", r.text);
-        cr_assert_str_eq(r.source.view, i == 0 ? "PA" : "");
-        cr_assert_eq(r.source.lateral, i);
+        cr_assert_str_eq(r.source.view, CASES[i].view, "case %zu", i);
+        cr_assert_eq(r.source.lateral, CASES[i].lateral, "case %zu", i);
     }
 }
 
