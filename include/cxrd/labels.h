@@ -80,6 +80,9 @@ struct label_words {
 struct label_words label_words_of(const struct labels *labels, const char *text, size_t n);
 bool label_words_next(struct label_words *w); /* false: there is no other */
 
+/* word_is() without brackets and quotes around either: whether `word`, as a person names it, is such a word of a list. */
+bool label_word_is(const char *text, size_t n, const char *word);
+
 /* Said with every prediction, on every card and page. */
 #define INTENDED_USE "Research use only. Not a medical device; a qualified reader must review every result."
 

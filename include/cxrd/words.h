@@ -10,6 +10,9 @@
  * tabs, `_` and `-` wherever they stand. "pleural thickening" is "Pleural_Thickening". */
 bool word_is(const char *text, size_t n, const char *word);
 
+/* The same of the `m` bytes at `word`. */
+bool words_equal(const char *text, size_t n, const char *word, size_t m);
+
 enum { WORD_COMPARED = 32 }; /* bytes of a word that is held against others */
 
 /* How many characters are to be put in, left out, replaced or swapped with the next to make one word of the other (Damerau,

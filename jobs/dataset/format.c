@@ -124,7 +124,7 @@ const struct format_spec *format_spec_of(enum table_format format) { return &SPE
 int format_label(const struct format_spec *spec, const struct labels *labels, const char *word, size_t n)
 {
     for (size_t i = 0; i < spec->n_meanings; i++)
-        if (word_is(word, n, spec->meanings[i].word)) {
+        if (label_word_is(word, n, spec->meanings[i].word)) {
             const char *means = spec->meanings[i].means;
 
             return means ? label_of_word(labels, means, strlen(means)) : LABEL_SILENT;

@@ -256,6 +256,15 @@ static void trim(const char **text, size_t *n)
         (*n)--;
 }
 
+bool label_word_is(const char *text, size_t n, const char *word)
+{
+    size_t m = strlen(word);
+
+    trim(&text, &n);
+    trim(&word, &m);
+    return words_equal(text, n, word, m);
+}
+
 struct label_words label_words_of(const struct labels *labels, const char *text, size_t n)
 {
     return (struct label_words){ .labels = labels, .at = text, .end = text + n };

@@ -19,9 +19,9 @@ static const char *skip(const char *text, const char *end)
 
 static int lower(char c) { return tolower((unsigned char)c); }
 
-bool word_is(const char *text, size_t n, const char *word)
+bool words_equal(const char *text, size_t n, const char *word, size_t m)
 {
-    const char *end = text + n, *word_end = word + strlen(word);
+    const char *end = text + n, *word_end = word + m;
 
     for (;;) {
         text = skip(text, end);
@@ -31,6 +31,11 @@ bool word_is(const char *text, size_t n, const char *word)
         if (lower(*text++) != lower(*word++))
             return false;
     }
+}
+
+bool word_is(const char *text, size_t n, const char *word)
+{
+    return words_equal(text, n, word, strlen(word));
 }
 
 size_t word_distance(const char *a, size_t n, const char *b, size_t m)

@@ -57,6 +57,27 @@ Test(site, words_of_a_list_mean_findings_and_what_it_never_names_is_not_known)
     table_release(&t);
 }
 
+/* Brackets and quotes around a word of a list are left out; so are those around a word that the site names. */
+Test(site, words_in_brackets_and_quotes_are_found)
+{
+    static const char TEXT[] = "Image Index,Finding Labels,Patient ID,Patient Age\n"
+                               "a.png,Erguss (links),1,50\nb.png,[o.B.],2,50\nc.png,Fraktur|Herd',3,50\n"
+                               "d.png,\"['Erguss (links)', 'Herd\"\"']\",4,50\n";
+    const struct site_words site = {
+        .other_words = true,
+        .n = 3,
+        .of = { { "Erguss (links)", "Effusion" }, { "[o.B.]", "No Finding" }, { "Herd'", "Mass" } }
+    };
+    const struct labels labels = three();
+    struct table t = read_site(TEXT, FORMAT_NIH, &site, &labels);
+
+    cr_assert_eq(t.rows[0].labels, 1);
+    cr_assert(t.rows[1].no_finding && !t.rows[1].other_finding);
+    cr_assert(t.rows[2].labels == 2 && t.rows[2].other_finding);
+    cr_assert(t.rows[3].labels == 3 && !t.rows[3].other_finding);
+    table_release(&t);
+}
+
 Test(site, only_chosen_findings_count)
 {
     const struct site_words site = { .other_words = true, .chosen = true, .asked = 2 };
