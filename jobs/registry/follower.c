@@ -37,20 +37,22 @@ struct watch {
 struct follower {
     struct follower_options options;
     char host[HOST_NAME_MAX + 1];
-    pthread_t thread;
-    int wake;                        /* an eventfd: turn round now */
+    pthread_t thread,
+        taker; /* taker: it takes up changes, which may be slow, after good turns of the thread */
+    int wake;  /* an eventfd: turn round now */
     atomic_bool over, called;        /* called: there is a new address to tell */
     struct store_listener *listener; /* its thread's; NULL: none now */
     double due;                      /* its thread's: when the lease is to be renewed */
     int64_t said;                    /* its thread's: the epoch of the last renewal; -1: none yet */
-    bool failed;                     /* its thread's: the last turn did, which was told */
+    bool reached;                    /* its thread's: the store answered in the last turn */
+    bool failed, taking_failed;      /* of a thread each: it did the last time, which was told */
     pthread_mutex_t
         watching; /* guards `watches`; held while one is called, taken before any lock of theirs */
     struct watch watches[N_SHARED];
-    pthread_mutex_t lock; /* guards `address` and `turns` */
+    pthread_mutex_t lock; /* guards `address`, `turns` and `good_turns` */
     pthread_cond_t turned;
     char address[80];
-    uint64_t turns;
+    uint64_t turns, good_turns; /* good: the server was in step after it */
 };
 
 static void wake(struct follower *f)
@@ -120,6 +122,7 @@ static enum status turn(struct follower *f, struct error *err)
     int64_t ours = answers_by(f);
     enum status st = store_epoch(f->options.store, NULL, &newest, err);
 
+    f->reached = st == ST_OK;
     for (bool again = true; st == ST_OK && again;) {
         st = catch_up(f, &newest, ours, err);
         again = false;
@@ -133,8 +136,7 @@ static enum status turn(struct follower *f, struct error *err)
     return st;
 }
 
-/* After the lease is renewed: one kind, as it may take its time, and the lease may be due again. A kind that cannot be taken up now does not
- * hold the others up; one that is busy is tried again at the next turn. */
+/* A kind that cannot be taken up now does not hold the others up; one that is busy is tried again after the next turn. */
 static enum status take_up_changes(struct follower *f, struct error *err)
 {
     int64_t generations[N_SHARED];
@@ -149,12 +151,9 @@ static enum status take_up_changes(struct follower *f, struct error *err)
 
         if (!w->take_up || w->seen == generations[k])
             continue;
-        if (w->take_up(w->arg, &why) == ST_OK) {
+        if (w->take_up(w->arg, &why) == ST_OK)
             w->seen = generations[k];
-            wake(f);
-            break;
-        }
-        if (why.code != ST_BUSY)
+        else if (why.code != ST_BUSY)
             st = error_set(err, why.code, "%s", why.text);
     }
     pthread_mutex_unlock(&f->watching);
@@ -169,23 +168,23 @@ void follower_watch(struct follower *f, enum shared_kind kind, take_up_fn *take_
     wake(f);
 }
 
-static void tell(struct follower *f, enum status st, const struct error *why)
+static void tell(bool *failed, enum status st, const struct error *why)
 {
-    if (st != ST_OK && !f->failed)
+    if (st != ST_OK && !*failed)
         log_error(LOG_ERROR, "this server is not in step with the others", why);
-    if (st == ST_OK && f->failed)
+    if (st == ST_OK && *failed)
         log_event(LOG_INFO, "this server is in step with the others again", NULL);
-    f->failed = st != ST_OK;
+    *failed = st != ST_OK;
 }
 
-/* ---- the thread ---- */
+/* ---- the threads ---- */
 
-/* One that is lost is opened anew at the next turn. */
+/* One that is lost is opened anew at the next turn, once the store answers: to try that may take longer than the lease has. */
 static void listen_again(struct follower *f)
 {
     struct error why;
 
-    if (!f->listener && !f->failed && store_listen(f->options.store, &f->listener, &why) != ST_OK)
+    if (!f->listener && f->reached && store_listen(f->options.store, &f->listener, &why) != ST_OK)
         f->listener = NULL;
 }
 
@@ -218,16 +217,62 @@ static void *follower_main(void *arg)
         listen_again(f);
         wait_for_news(f);
         st = turn(f, &why);
-        if (st == ST_OK)
-            st = take_up_changes(f, &why);
-        tell(f, st, &why);
+        tell(&f->failed, st, &why);
         store_heard(f->options.store);
         pthread_mutex_lock(&f->lock);
         f->turns++;
+        f->good_turns += st == ST_OK;
         pthread_cond_broadcast(&f->turned);
         pthread_mutex_unlock(&f->lock);
     }
     return NULL;
+}
+
+static void *taker_main(void *arg)
+{
+    struct follower *f = arg;
+    uint64_t seen = 0;
+
+    pthread_mutex_lock(&f->lock);
+    while (!atomic_load(&f->over)) {
+        struct error why = { 0 };
+
+        if (f->good_turns == seen) {
+            pthread_cond_wait(&f->turned, &f->lock);
+            continue;
+        }
+        seen = f->good_turns;
+        pthread_mutex_unlock(&f->lock);
+        tell(&f->taking_failed, take_up_changes(f, &why), &why);
+        pthread_mutex_lock(&f->lock);
+    }
+    pthread_mutex_unlock(&f->lock);
+    return NULL;
+}
+
+static void threads_end(struct follower *f, bool taker)
+{
+    atomic_store(&f->over, true);
+    wake(f);
+    pthread_join(f->thread, NULL);
+    if (!taker)
+        return;
+    pthread_mutex_lock(&f->lock);
+    pthread_cond_broadcast(&f->turned);
+    pthread_mutex_unlock(&f->lock);
+    pthread_join(f->taker, NULL);
+}
+
+static enum status threads_begin(struct follower *f, struct error *err)
+{
+    enum status st = thread_start(&f->thread, follower_main, f, "the thread that follows other servers", err);
+
+    if (st != ST_OK)
+        return st;
+    st = thread_start(&f->taker, taker_main, f, "the thread that takes up other servers' changes", err);
+    if (st != ST_OK)
+        threads_end(f, false);
+    return st;
 }
 
 static void follower_free(struct follower *f)
@@ -258,7 +303,7 @@ enum status follower_start(const struct follower_options *options, struct follow
     f->wake = eventfd(0, EFD_CLOEXEC);
     st = f->wake < 0 ? error_errno(err, ST_IO, "cannot make an event descriptor") : turn(f, err);
     if (st == ST_OK)
-        st = thread_start(&f->thread, follower_main, f, "the thread that follows other servers", err);
+        st = threads_begin(f, err);
     if (st != ST_OK) {
         follower_free(f);
         return st;
@@ -273,9 +318,7 @@ void follower_stop(struct follower *f)
 
     if (!f)
         return;
-    atomic_store(&f->over, true);
-    wake(f);
-    pthread_join(f->thread, NULL);
+    threads_end(f, true);
     if (store_replica_leave(f->options.store, &why) != ST_OK)
         log_error(LOG_WARN, "the others wait until the lease of this server ends", &why);
     follower_free(f);

@@ -25,7 +25,7 @@ void follower_stop(struct follower *f); /* leave them; NULL is fine */
 
 void follower_called(struct follower *f, const char *address); /* where it listens */
 
-/* Changes that others make of a kind are taken up so, once soon and then after each change, in the follower's thread; where that fails, again a
+/* Changes that others make of a kind are taken up so, once soon and then after each change, in a thread of the follower's that does not hold its lease up; where that fails, again a
  * little later. NULL: no longer; it is not being called when this returns. */
 void follower_watch(struct follower *f, enum shared_kind kind, take_up_fn *take_up, void *arg);
 
