@@ -68,6 +68,7 @@ struct train_config {
     int inputs_solver;            /* of the regression of the inputs: enum solver */
     int initializer;              /* of the weights: enum init */
     int freeze;                   /* enum freeze */
+    int missing_images;           /* enum missing_images */
     double input_mean, input_std; /* of a model to start from that scales by channel: the first one's */
     double weight_decay;
     double dropout;    /* share of the head's features that are left out of a training step */
@@ -89,13 +90,12 @@ struct train_config {
     struct ridges transfer_l2;   /* to choose from */
     char replay_of[CONFIG_TEXT]; /* job whose record is run again; "" for none */
     char webhook[CONFIG_TEXT];   /* address that is told when the job ends, see notices.h; "" for none */
-    int missing_images;
+    bool promote_narrower; /* a model that has seen no normal chest may take the place of one that has */
     int promote;
     double promote_margin, promote_max_drop; /* of AUROCs, see promotion.h */
     int64_t promote_shadow_pictures,
         promote_shadow_days; /* see shadow_decision.h; the trial ends without a promotion after the days */
     double promote_shadow_discordance;
-    bool promote_narrower; /* a model that has seen no normal chest may take the place of one that has */
 };
 
 /* Parse a job's JSON object. Every field that is wrong or unknown is named: `errors` (a JSON array

@@ -78,7 +78,7 @@ static bool look_at_model(int folder, const char *path, const char *name, struct
     if (look_for_parts(folder, path, name, store))
         return true;
     if (is_model(name, ".onnx", id))
-        return drop(folder, name, "it is made again when somebody asks for it");
+        return drop(folder, name, "it is made again when a client asks for it");
     if (!is_model(name, ".safetensors", id))
         return false;
     st = store_model_get(store, id, &card, NULL);

@@ -136,6 +136,6 @@ enum status store_fence(struct store *s, const struct claim *c, enum job_state *
     if (c->token > 0 && (*ret_state != JOB_RUNNING || c->token != token))
         return error_set(err, ST_CONFLICT, "the job is no longer this server's to run");
     if (c->token == 0 && *ret_state == JOB_RUNNING)
-        return error_set(err, ST_CONFLICT, "the job is running: only whoever runs it writes to it");
+        return error_set(err, ST_CONFLICT, "the job is running: only its runner writes to it");
     return ST_OK;
 }

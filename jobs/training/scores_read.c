@@ -38,7 +38,8 @@ static int finding_column(struct reader *r, struct labels *of, int first, const 
     if (labels_add(of, name, n, &why) == ST_OK)
         return first + (int)of->n - 1;
     fail(r, ST_FORMAT,
-         labels_find(of, name, n) >= 0 ? "names a column twice" : "has a column of what can be no finding");
+         labels_find(of, name, n) >= 0 ? "names a column twice"
+                                       : "has a column whose name can be no finding");
     return -1;
 }
 

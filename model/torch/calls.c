@@ -178,7 +178,7 @@ static enum status make_dict(struct pickle *p, value_id args)
 static enum status pass_attribute(struct pickle *p, value_id args)
 {
     if (!is_kind(p, item_of(p, args, 0), KIND_OBJECT) && !is_global(p, item_of(p, args, 0), GLOBAL_CLASS))
-        return refuse(p, "an attribute (getattr) of what is no object");
+        return refuse(p, "an attribute (getattr) of a value that is no object");
     if (!is_kind(p, item_of(p, args, 1), KIND_TEXT))
         return refuse(p, "an attribute (getattr) without a name");
     return push(p, (struct value){ .kind = KIND_OTHER });
@@ -194,7 +194,7 @@ enum status do_reduce(struct pickle *p)
     if (st != ST_OK)
         return st;
     if (!is_kind(p, callable, KIND_GLOBAL) || !is_kind(p, args, KIND_TUPLE))
-        return refuse(p, "a call of what is no function");
+        return refuse(p, "a call of a value that is no function");
     switch (p->values[callable].global.is) {
     case GLOBAL_TENSOR: return make_tensor(p, args);
     case GLOBAL_PARAMETER:
@@ -219,7 +219,7 @@ enum status do_new_object(struct pickle *p)
     if (st == ST_OK)
         st = pop(p, &class);
     if (st == ST_OK && (!is_global(p, class, GLOBAL_CLASS) || !is_kind(p, args, KIND_TUPLE)))
-        st = refuse(p, "an object of what is no class of modules");
+        st = refuse(p, "an object of a value that is no class of modules");
     if (st == ST_OK)
         st = push(p, (struct value){ .kind = KIND_OBJECT, .state = (value_id)p->n_values });
     return st;
@@ -240,6 +240,6 @@ enum status do_build(struct pickle *p)
             return refuse(p, "an object whose attributes are no dictionary");
         p->values[object].state = state;
     } else if (!is_kind(p, object, KIND_DICT) && !is_kind(p, object, KIND_OTHER))
-        return refuse(p, "attributes of what is no object");
+        return refuse(p, "attributes of a value that is no object");
     return push_id(p, object);
 }

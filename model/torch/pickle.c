@@ -236,7 +236,7 @@ static enum status fill(struct pickle *p, size_t first, enum kind kind)
         return ST_OK;
     }
     if (p->values[to].kind != kind || (kind == KIND_DICT && (p->depth - first) % 2 != 0))
-        return error_set(p->err, ST_FORMAT, "the pickle fills what is no %s at byte %zu",
+        return error_set(p->err, ST_FORMAT, "the pickle fills a value that is no %s at byte %zu",
                          kind == KIND_DICT ? "dictionary" : "list", pickle_place(p));
     return hang_all(p, first, to);
 }
@@ -316,7 +316,7 @@ static enum status recall(struct pickle *p, size_t number_bytes)
     if (st != ST_OK)
         return st;
     if (i >= p->memo_room || p->memo[i] == NO_VALUE)
-        return error_set(p->err, ST_FORMAT, "the pickle recalls what it has not kept at byte %zu",
+        return error_set(p->err, ST_FORMAT, "the pickle recalls an entry that it has not kept at byte %zu",
                          pickle_place(p));
     return push_id(p, p->memo[i]);
 }

@@ -88,7 +88,7 @@ static int import(int argc, char **argv)
 const struct command COMMAND_IMPORT = {
     "import",
     "[OPTIONS] FILE",
-    "make a weights file of what others trained, and say what became of it",
+    "make a weights file of a model that others trained, and report what was read",
     OPTIONS,
     import,
     1,

@@ -99,7 +99,7 @@ const struct option SERVE_OPTIONS[] = {
       "JPEG and DICOM files that are decoded at a time, each in a process of its own (2)", 1,
       DECODER_MOST_HELPERS },
     { "decode-timeout", OPTION_COUNT, AT(decode_timeout), "SECONDS",
-      "time that such a file may take, or what decodes it is ended (30)", 1, 600 },
+      "time that such a file may take, or its decoder is ended (30)", 1, 600 },
     { "cache-bytes", OPTION_BYTES, AT(cache_bytes), "BYTES", "disk space for decoded pictures; 0: none (16G)",
       0, SIZE_MAX },
     { "keys", OPTION_TEXT, AT(keys), "FILE",

@@ -164,7 +164,7 @@ class Hostile(ImportCase):
         shell = f'touch {self.mark}'
         for what, says in ((Evil(os.system, (shell,)), "'posix.system' at byte"), (Evil(eval, ('1',)), "'__builtin__.eval' at byte"),
                            (Evil(exec, ('1',)), "'__builtin__.exec' at byte"), (Evil(subprocess.Popen, (shell,)), ".Popen' at byte"),
-                           (Evil(getattr, (os, 'system')), 'an attribute (getattr) of what is no object'), (Evil(open, (self.mark, 'w')), "'io.open'"),
+                           (Evil(getattr, (os, 'system')), 'an attribute (getattr) of a value that is no object'), (Evil(open, (self.mark, 'w')), "'io.open'"),
                            (Evil(functools.partial, (os.system, shell)), "'functools.partial'")):
             if what.call[0] is getattr:
                 what.call = (getattr, ('', 'x'))
@@ -179,12 +179,12 @@ class Hostile(ImportCase):
     def test_an_attribute_of_an_object_stands_for_nothing(self):
         linear = torch_file.name('torch.nn.modules.linear', 'Linear')
         for what, rest, says in ((torch_file.name('os', 'system'), (torch_file.text('x'),), "'os.system' at byte"),
-                                 (torch_file.call(torch_file.name('torch', 'device'), torch_file.text('cpu')), (torch_file.text('x'),), 'of what is no object'),
+                                 (torch_file.call(torch_file.name('torch', 'device'), torch_file.text('cpu')), (torch_file.text('x'),), 'of a value that is no object'),
                                  (linear, (), 'without a name'), (linear, (b'N',), 'without a name')):
             self.both(torch_file.pickle_of(torch_file.call(torch_file.name('__builtin__', 'getattr'), what, *rest)), says)
         found = torch_file.call(torch_file.name('__builtin__', 'getattr'), linear + b')\x81', torch_file.text('__init__'))
-        self.both(torch_file.pickle_of(torch_file.call(found, torch_file.text(f'touch {self.mark}'))), 'a call of what is no function')
-        self.both(torch_file.pickle_of(torch_file.call(torch_file.name('__builtin__', 'getattr'), found, torch_file.text('x'))), 'of what is no object')
+        self.both(torch_file.pickle_of(torch_file.call(found, torch_file.text(f'touch {self.mark}'))), 'a call of a value that is no function')
+        self.both(torch_file.pickle_of(torch_file.call(torch_file.name('__builtin__', 'getattr'), found, torch_file.text('x'))), 'of a value that is no object')
 
     def test_the_other_ways_to_call_are_refused_by_their_name(self):
         shell = torch_file.text(f'touch {self.mark}')
@@ -199,9 +199,9 @@ class Hostile(ImportCase):
     def test_objects_of_classes_are_only_what_they_carry(self):
         linear = torch_file.name('torch.nn.modules.linear', 'Linear')
         for code, says in ((torch_file.call(linear, torch_file.number(1)), 'a call of a class'),
-                           (torch_file.name('torch', 'FloatStorage') + b')\x81', 'an object of what is no class'),
-                           (linear + b')\x81' + b'Nb', 'attributes are no dictionary'), (torch_file.text('x') + b'}b', 'attributes of what is no object'),
-                           (torch_file.call(torch_file.text('os.system')), 'a call of what is no function')):
+                           (torch_file.name('torch', 'FloatStorage') + b')\x81', 'an object of a value that is no class'),
+                           (linear + b')\x81' + b'Nb', 'attributes are no dictionary'), (torch_file.text('x') + b'}b', 'attributes of a value that is no object'),
+                           (torch_file.call(torch_file.text('os.system')), 'a call of a value that is no function')):
             self.both(torch_file.pickle_of(code), says)
 
     def test_what_does_not_end_is_ended(self):
@@ -212,7 +212,7 @@ class Hostile(ImportCase):
         self.both(torch_file.pickle_of(b'Nr\xff\xff\xff\x7f'), 'keeps more than')
         self.both(torch_file.pickle_of(b'0N'), 'takes a value that is not there')
         self.both(torch_file.pickle_of(b'N(0N'), 'takes a value that is not there')
-        self.both(torch_file.pickle_of(b'h\x05'), 'recalls what it has not kept')
+        self.both(torch_file.pickle_of(b'h\x05'), 'recalls an entry that it has not kept')
         self.refuse(torch_file.zip_of(b'\x80\x02N'), 'ends without STOP')
         self.both(b'\x80\x04N.', "the pickle's protocol is 4")
         itself = torch_file.name('torch.nn.modules.container', 'Sequential') + b')\x81q\x00' + torch_file.dict_of(

@@ -202,7 +202,8 @@ static enum status check_ready(const struct decode_ready *ready, struct error *e
                          NOT_DECODED "its sandbox is refused, by the kernel or a filter (setrlimit: %s)",
                          strerror_r(ready->error, why, sizeof why));
     case DECODE_NO_LIBRARY:
-        error_set(err, ST_BUSY, NOT_DECODED "cxrd-decode does not find what it reads DICOM with");
+        error_set(err, ST_BUSY,
+                  NOT_DECODED "cxrd-decode does not find the dictionary by which it reads DICOM");
         return error_inner(err, ST_BUSY, "DCMTK's dictionary, of Debian's package libdcmtk17, is missing");
     default: return error_set(err, ST_BUSY, NOT_DECODED "cxrd-decode said nothing sensible");
     }
