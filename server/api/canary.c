@@ -289,6 +289,16 @@ struct loaded_model *canary_choose(struct canary *c, const struct loaded_model *
     return m;
 }
 
+/* It ends as soon as somebody looks at it after another model became active: a request to be answered, or one for what is told of it. */
+static void settle(struct canary *c)
+{
+    struct loaded_model *active = atomic_load(&c->on) ? registry_active(c->options.registry) : NULL;
+
+    if (active)
+        loaded_model_release(canary_choose(c, active, 0));
+    loaded_model_release(active);
+}
+
 void canary_answered(struct canary *c, const struct loaded_model *by, bool warned,
                      const json_t *probabilities)
 {
@@ -476,6 +486,7 @@ enum status canary_json(struct canary *c, const char *id, json_t **ret, struct e
 {
     enum status st = ST_OK;
 
+    settle(c);
     pthread_mutex_lock(&c->lock);
     if (strcmp(c->id, id) != 0)
         st = not_there(id, err);
@@ -494,6 +505,7 @@ json_t *canary_model(struct canary *c)
 {
     json_t *id;
 
+    settle(c);
     pthread_mutex_lock(&c->lock);
     id = c->id[0] ? json_string(c->id) : json_null();
     pthread_mutex_unlock(&c->lock);
@@ -502,6 +514,7 @@ json_t *canary_model(struct canary *c)
 
 void canary_metrics(struct canary *c, struct buf *out)
 {
+    settle(c);
     pthread_mutex_lock(&c->lock);
     if (c->id[0]) {
         metrics_family(out, "cxrd_canary_share", "gauge",

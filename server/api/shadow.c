@@ -116,15 +116,13 @@ static struct slot *oldest(struct shadow *s)
     return found;
 }
 
-/* The candidate, held, if it is to look at what this model answered; NULL: it is not. */
-static struct loaded_model *candidate_for(struct shadow *s, const char *active)
+/* With the lock held: no model is its own shadow. Whether the candidate is the active model; where a training asked for it, the promoter ends its
+ * trial, and says so. */
+static bool end_of_itself(struct shadow *s, const char *active)
 {
-    struct loaded_model *m = NULL;
-    bool itself;
+    const bool itself = s->candidate && strcmp(s->candidate->id, active) == 0;
 
-    pthread_mutex_lock(&s->lock);
-    itself = s->candidate && strcmp(s->candidate->id, active) == 0;
-    if (itself && !s->promotion.job[0]) { /* else the promoter ends it, and says so */
+    if (itself && !s->promotion.job[0]) {
         struct error err;
         enum status st;
 
@@ -135,6 +133,30 @@ static struct loaded_model *candidate_for(struct shadow *s, const char *active)
         if (st != ST_OK && st != ST_NOTFOUND)
             log_error(LOG_ERROR, "the end of a shadow is not written", &err);
     }
+    return itself;
+}
+
+/* Before anything is told of it. */
+static void settle(struct shadow *s)
+{
+    struct loaded_model *active = atomic_load(&s->on) ? registry_active(s->options.registry) : NULL;
+
+    if (!active)
+        return;
+    pthread_mutex_lock(&s->lock);
+    end_of_itself(s, active->id);
+    pthread_mutex_unlock(&s->lock);
+    loaded_model_release(active);
+}
+
+/* The candidate, held, if it is to look at what this model answered; NULL: it is not. */
+static struct loaded_model *candidate_for(struct shadow *s, const char *active)
+{
+    struct loaded_model *m = NULL;
+    bool itself;
+
+    pthread_mutex_lock(&s->lock);
+    itself = end_of_itself(s, active);
     if (s->candidate && !itself && strcmp(s->active, active) != 0)
         shadow_count_anew(s, active); /* another model answers: the counts are of the pair before */
     if (s->candidate && !itself)
@@ -579,8 +601,10 @@ enum status shadow_json(struct shadow *s, const char *id, json_t **ret, struct e
     struct state *state = calloc(1, sizeof *state);
     json_t *paired = NULL, *counts;
     int told = 0;
-    enum status st = state ? look(s, id, state, err) : error_nomem(err);
+    enum status st;
 
+    settle(s);
+    st = state ? look(s, id, state, err) : error_nomem(err);
     if (st == ST_OK)
         st = paired_json(s, id, state, &paired, &told, err);
     if (st == ST_OK) {
@@ -628,6 +652,7 @@ json_t *shadow_model(struct shadow *s)
 {
     json_t *id;
 
+    settle(s);
     pthread_mutex_lock(&s->lock);
     id = s->candidate ? json_string(s->candidate->id) : json_null();
     pthread_mutex_unlock(&s->lock);
@@ -641,6 +666,7 @@ void shadow_metrics(struct shadow *s, struct buf *out)
 
     if (!counts)
         return;
+    settle(s);
     pthread_mutex_lock(&s->lock);
     if (s->candidate) {
         *counts = s->counts;
