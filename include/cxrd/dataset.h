@@ -227,7 +227,8 @@ struct dataset_report {
     size_t train, validation, test;
     size_t forgotten_rows, forgotten_patients; /* left out of these, and whose they are */
     size_t patients_in_both;                   /* patients with rows in more than one of the three */
-    size_t nobodys; /* usable rows without a Patient ID: all count as one patient's */
+    size_t on_both_lists; /* rows that are tested, though a list has them for training or validation, too */
+    size_t nobodys;       /* usable rows without a Patient ID: all count as one patient's */
     size_t label_counts[MAX_LABELS],
         cooccurrence[MAX_LABELS][MAX_LABELS]; /* before rows without a file are left out */
     size_t unknown_labels[MAX_LABELS];        /* of the same rows, as the next */

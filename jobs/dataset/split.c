@@ -23,7 +23,7 @@ struct marking {
     const struct rows *rows;
     uint8_t *part; /* [rows->n] */
     struct row_groups groups;
-    size_t equal_left_out;
+    size_t equal_left_out, on_both_lists;
     struct rng rng;
     struct error *err;
 };
@@ -257,13 +257,10 @@ static enum status mark_listed(struct marking *m, const struct split_options *o)
                        m->err);
     for (size_t i = 0; i < m->rows->n && st == ST_OK; i++) {
         const char *image = table_image(m->t, m->rows->index[i]);
+        const bool validated = list_has(&validation, image), learned = list_has(&train_val, image);
 
-        if (list_has(&test, image))
-            m->part[i] = TEST;
-        else if (list_has(&validation, image))
-            m->part[i] = VALIDATION;
-        else if (!list_has(&train_val, image))
-            m->part[i] = LEFT_OUT;
+        m->part[i] = list_has(&test, image) ? TEST : validated ? VALIDATION : learned ? TRAIN : LEFT_OUT;
+        m->on_both_lists += m->part[i] == TEST && (validated || learned);
     }
     if (st == ST_OK && train_val.n > 0 && count_part(m, TRAIN) == 0)
         st = error_set(
@@ -407,6 +404,7 @@ static enum status report_split(const struct marking *m, const struct split *s, 
     report->equal_patients = m->groups.equal_patients;
     report->equal_left_out = m->equal_left_out;
     report->not_listed = count_part(m, LEFT_OUT) - m->equal_left_out;
+    report->on_both_lists = m->on_both_lists;
     report->usable = s->part[TRAIN].n + s->part[VALIDATION].n + s->part[TEST].n;
     report->train = s->part[TRAIN].n;
     report->validation = s->part[VALIDATION].n;

@@ -28,6 +28,19 @@ static bool is_data_field(const char *name)
 
 /* ---- labels: what the table calls the findings ---- */
 
+/* "No Finding" may have words of the site's, too. */
+static bool is_no_finding(const char *name)
+{
+    return label_of_word(&NIH_LABELS, name, strlen(name)) == LABEL_NO_FINDING;
+}
+
+/* A word for a normal film means no finding, and the name of a finding no normal film: such a map would turn the table around. */
+static bool contradicts(const char *finding, const char *word)
+{
+    return is_no_finding(finding) != is_no_finding(word) &&
+           label_of_word(&NIH_LABELS, word, strlen(word)) != LABEL_UNKNOWN;
+}
+
 static void word_add(struct score_config *c, const char *finding, const json_t *word, json_t *errors)
 {
     const char *text = json_string_value(word);
@@ -36,6 +49,11 @@ static void word_add(struct score_config *c, const char *finding, const json_t *
     if (!text || !*text || strlen(text) >= SITE_WORD) {
         config_error(errors, "labels", "must name for '%.40s' words of 1 to %d bytes", finding,
                      SITE_WORD - 1);
+        return;
+    }
+    if (contradicts(finding, text)) {
+        config_error(errors, "labels", "says that '%.40s' means '%.40s', which is the opposite", text,
+                     finding);
         return;
     }
     for (size_t i = 0; i < c->site.n; i++)
@@ -50,12 +68,6 @@ static void word_add(struct score_config *c, const char *finding, const json_t *
     snprintf(w->word, sizeof w->word, "%s", text);
     snprintf(w->means, sizeof w->means, "%.*s", LABEL_SIZE - 1, finding);
     c->site.n++;
-}
-
-/* "No Finding" may have words of the site's, too. */
-static bool is_no_finding(const char *name)
-{
-    return label_of_word(&NIH_LABELS, name, strlen(name)) == LABEL_NO_FINDING;
 }
 
 static void finding_add(struct score_config *c, const char *name, json_t *errors)

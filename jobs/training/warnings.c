@@ -132,6 +132,8 @@ static void warn_of_table(const struct dataset_report *d, json_t *list)
 {
     warn_of_rows(list, "dropped_unlabelled", d->dropped_unlabelled, d->rows, "of ",
                  "rows of the table no finding is known: they are left out");
+    warn_of_rows(list, "on_both_lists", d->on_both_lists, d->usable, "",
+                 "usable rows are on test_list.txt and on another list: they are tested");
     warn_of_rows(list, "contradicting_findings", d->misfits.contradictions, d->rows, "",
                  "rows of the table have No Finding and a finding: the finding counts");
     if (d->misfits.without_study > 0 || d->misfits.without_pictures > 0)

@@ -289,8 +289,19 @@ class Marks(DataCase):
         for name, numbers in (('test_list.txt', range(4)), ('train_val_list.txt', range(4, 20))):
             with open(os.path.join(self.folder, name), 'w', encoding='utf-8', newline='') as file:
                 file.write(self.MARK + '\r\n'.join(dataset.name(i) for i in numbers))
-        data = self.look(split_by='list')['dataset']
-        self.assertEqual((data['test'], data['not_listed']), (4, 0))
+        record = self.look(split_by='list')
+        self.assertEqual((record['dataset']['test'], record['dataset']['not_listed']), (4, 0))
+        self.assertNotIn('on_both_lists', self.codes(record))
+
+    def test_a_picture_on_two_lists_is_tested_and_counted(self):
+        self.table(rows())
+        for name, numbers in (('test_list.txt', range(6)), ('train_val_list.txt', range(4, 20))):
+            with open(os.path.join(self.folder, name), 'w', encoding='utf-8') as file:
+                file.write('\n'.join(dataset.name(i) for i in numbers))
+        record = self.look(split_by='list')
+        self.assertEqual((record['dataset']['test'], record['dataset']['usable']), (6, 20))
+        told = [warning['detail'] for warning in record['warnings'] if warning['code'] == 'on_both_lists']
+        self.assertEqual([detail.split()[0] for detail in told], ['2'])
 
 
 class MarksOfAServer(Case):

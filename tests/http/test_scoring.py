@@ -105,6 +105,8 @@ class Scoring(Case):
         for job, field in (({'dataset': 'nowhere'}, 'dataset'), ({'dataset': 'tiny', 'rows': 'none.txt'}, 'rows'),
                            ({'dataset': 'tiny', 'labels': ['Gout']}, 'labels'),
                            ({'dataset': 'tiny', 'labels': {'Mass': ['x'], 'Nodule': ['X']}}, 'labels'),
+                           ({'dataset': 'tiny', 'labels': {'Mass': ['No Finding']}}, 'labels'),
+                           ({'dataset': 'tiny', 'labels': {'Mass': [], 'No Finding': ['nodule']}}, 'labels'),
                            ({'dataset': 'tiny', 'images': 'none'}, 'images'),
                            ({'dataset': 'tiny', 'model': '0f13b971-8688-4a37-8088-e0270140338f'}, 'model')):
             with self.subTest(job=job):
