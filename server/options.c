@@ -1,6 +1,8 @@
 /* server/options.c - see options.h. */
 #include "options.h"
 
+#include "cxrd/words.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
@@ -149,19 +151,34 @@ static const struct option *find_letter(const struct command *c, const char *fla
 
 const char *command_prefix(const struct command *c) { return c->is_program ? "" : "cxrd "; }
 
+static const char *option_at(const void *options, size_t i)
+{
+    return ((const struct option *)options)[i].name;
+}
+
+/* There is no such option; which one is meant.
+ *   n  bytes of the name; 0: it is a letter's */
+static enum status refuse_flag(const struct command *c, const char *flag, size_t n, struct error *err)
+{
+    const char *meant = n > 0 && c->options ? word_meant(option_at, c->options, flag + 2, n) : NULL;
+
+    return error_set(err, ST_INVALID, "'%s%s' has no option '%.*s'%s%s%s", command_prefix(c), c->name,
+                     (int)(n > 0 && n < 62 ? n + 2 : 64), flag, meant ? "; is '--" : "", meant ? meant : "",
+                     meant ? "' meant?" : "");
+}
+
 /* One "--name…" or "-o" at argv[*i]; *i moves over a value that stands apart. */
 static enum status read_flag(const struct command *c, int argc, char **argv, int *i, void *into,
                              struct error *err)
 {
     const bool is_long = argv[*i][1] == '-';
     const char *name = argv[*i] + 2, *equals = is_long ? strchr(name, '=') : NULL;
-    const struct option *o =
-        is_long ? find(c, name, equals ? (size_t)(equals - name) : strlen(name)) : find_letter(c, argv[*i]);
+    const size_t n = equals ? (size_t)(equals - name) : strlen(name);
+    const struct option *o = is_long ? find(c, name, n) : find_letter(c, argv[*i]);
     char shown[64];
 
     if (!o)
-        return error_set(err, ST_INVALID, "'%s%s' has no option '%.64s'", command_prefix(c), c->name,
-                         argv[*i]);
+        return refuse_flag(c, argv[*i], is_long ? n : 0, err);
     snprintf(shown, sizeof shown, "--%s", o->name);
     if (equals)
         return set_option(o, shown, equals + 1, into, err);

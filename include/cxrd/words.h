@@ -19,4 +19,10 @@ enum { WORD_COMPARED = 32 }; /* bytes of a word that is held against others */
  * CACM 1964; each swapped pair is left alone afterwards). Neither has more than WORD_COMPARED bytes. */
 size_t word_distance(const char *a, size_t n, const char *b, size_t m);
 
+/* The word that was meant by the `n` bytes at `name`, as far as one is near enough: a third of them may be wrong. NULL: each is too far
+ * away.
+ *   word_at  the i-th of the words, NULL after the last; `arg` is handed to it */
+const char *word_meant(const char *(*word_at)(const void *arg, size_t i), const void *arg, const char *name,
+                       size_t n);
+
 #endif

@@ -22,26 +22,19 @@ void config_error(json_t *errors, const char *field, const char *fmt, ...)
         json_lack();
 }
 
-/* The field that was meant, as far as one is near enough: a third of the name may be wrong. NULL: each is too far away. */
-static const char *field_meant(const char *(*field_at)(size_t i), const char *name)
+/* The names of a job's fields. */
+struct fields {
+    const char *(*at)(size_t i);
+};
+
+static const char *field_at_place(const void *fields, size_t i)
 {
-    const size_t n = strlen(name);
-    const char *meant = NULL, *field;
-
-    for (size_t i = 0, best = n / 3 + 1; n <= WORD_COMPARED && (field = field_at(i)) != NULL; i++) {
-        const size_t m = strlen(field), apart = m > WORD_COMPARED ? m : word_distance(name, n, field, m);
-
-        if (apart < best) {
-            best = apart;
-            meant = field;
-        }
-    }
-    return meant;
+    return ((const struct fields *)fields)->at(i);
 }
 
 void config_refuse_field(json_t *errors, const char *(*field_at)(size_t i), const char *name)
 {
-    const char *meant = field_meant(field_at, name);
+    const char *meant = word_meant(field_at_place, &(struct fields){ field_at }, name, strlen(name));
 
     if (meant)
         config_error(errors, name, "is not a field of a job; is '%s' meant?", meant);

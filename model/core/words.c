@@ -62,3 +62,19 @@ size_t word_distance(const char *a, size_t n, const char *b, size_t m)
     }
     return rows[(n + 1) % 3][m];
 }
+
+const char *word_meant(const char *(*word_at)(const void *arg, size_t i), const void *arg, const char *name,
+                       size_t n)
+{
+    const char *meant = NULL, *word;
+
+    for (size_t i = 0, best = n / 3 + 1; n <= WORD_COMPARED && (word = word_at(arg, i)) != NULL; i++) {
+        const size_t m = strlen(word), apart = m > WORD_COMPARED ? m : word_distance(name, n, word, m);
+
+        if (apart < best) {
+            best = apart;
+            meant = word;
+        }
+    }
+    return meant;
+}

@@ -4,6 +4,7 @@
 #include "cxrd/fetch.h"
 #include "cxrd/labels.h"
 #include "cxrd/version.h"
+#include "cxrd/words.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -41,15 +42,33 @@ static void memory_settle(void)
     mallopt(M_ARENA_MAX, 4);
 }
 
+static const char *name_at(const void *arg, size_t i)
+{
+    (void)arg;
+    return command_at(i) ? command_at(i)->name : NULL;
+}
+
+/* There is no such command: which one is meant, else which there are. */
+static void refuse_name(const char *name)
+{
+    const char *meant = word_meant(name_at, NULL, name, strlen(name));
+
+    if (meant) {
+        fprintf(stderr, "cxrd: there is no command '%.64s'; is '%s' meant?\nTry: cxrd --help\n", name, meant);
+        return;
+    }
+    if (*name)
+        fprintf(stderr, "cxrd: there is no command '%.64s'\n\n", name);
+    print_help(stderr);
+}
+
 /* NULL: there is none of that name, which has been said. */
 static const struct command *find(const char *name)
 {
     for (size_t i = 0; command_at(i); i++)
         if (strcmp(name, command_at(i)->name) == 0)
             return command_at(i);
-    if (*name)
-        fprintf(stderr, "cxrd: there is no command '%.64s'\n\n", name);
-    print_help(stderr);
+    refuse_name(name);
     return NULL;
 }
 

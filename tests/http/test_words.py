@@ -177,6 +177,17 @@ class Misuse(Case):
             self.assertTrue(first.startswith(f'cxrd {command}: '), first)
             self.assertEqual(rest, [f'Try: cxrd {command} --help'])
 
+    def test_the_option_or_the_command_that_is_meant_is_named(self):
+        for arguments, says in ((('predict', '--weight=x', 'film.png'), "cxrd predict: 'cxrd predict' has no option '--weight'; is '--weights' meant?\nTry: cxrd predict --help\n"),
+                                (('serve', '--dataset', 'x'), "cxrd serve: 'cxrd serve' has no option '--dataset'; is '--datasets' meant?\nTry: cxrd serve --help\n"),
+                                (('serve', '--nonsense'), "cxrd serve: 'cxrd serve' has no option '--nonsense'\nTry: cxrd serve --help\n"),
+                                (('serv',), "cxrd: there is no command 'serv'; is 'serve' meant?\nTry: cxrd --help\n"),
+                                (('help', 'pedict'), "cxrd: there is no command 'pedict'; is 'predict' meant?\nTry: cxrd --help\n")):
+            with self.subTest(arguments):
+                done = program.run(*arguments)
+                self.assertEqual((done.returncode, done.stdout, done.stderr), (2, '', says))
+        self.assertIn('answer over HTTP', program.run('nonsense').stderr)
+
     def test_a_file_that_is_no_weights_is_named(self):
         path = os.path.join(program.new_folder('wrong'), 'wrong.txt')
         with open(path, 'w', encoding='ascii') as file:
