@@ -144,7 +144,7 @@ static enum status row_copy(void *arg, struct statement *row, struct error *err)
 {
     struct copying *c = arg;
     const size_t n = strlen(c->table->types);
-    struct value values[MOST_VALUES];
+    struct value values[MOST_VALUES] = { { 0 } };
     enum status st = row_values(c, row, values, err);
 
     if (st == ST_OK)
