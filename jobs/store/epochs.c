@@ -62,19 +62,18 @@ static enum status check_still(struct store *s, const char *setting, const char 
                                struct error *err)
 {
     struct statement *stmt;
-    const char *found = "";
+    const char *found;
     enum status st;
 
     if (!expected)
         return ST_OK;
     stmt = store_prepare(s, err, "SELECT value FROM settings WHERE name = $1", "t", setting);
     st = store_row(s, stmt, err);
-    if (st == ST_OK && !(found = store_column(stmt, 0)))
+    found = st == ST_OK ? store_column(stmt, 0) : "";
+    if (!found)
         st = store_broken(s, err, "choice");
-    if (st == ST_NOTFOUND)
-        st = ST_OK;
-    if (st == ST_OK && strcmp(found, expected) != 0)
-        st = error_set(err, ST_CONFLICT, "%s", fault);
+    else if (st == ST_OK || st == ST_NOTFOUND)
+        st = strcmp(found, expected) == 0 ? ST_OK : error_set(err, ST_CONFLICT, "%s", fault);
     store_done(stmt);
     return st;
 }
@@ -132,7 +131,7 @@ static enum status next_epoch(struct store *s, const char *id, const char *key, 
 static enum status look_for_key(struct store *s, const char *id, const char *key, int64_t *ret_epoch,
                                 struct error *err)
 {
-    struct epoch before;
+    struct epoch before = { .number = 0 };
     const enum status st = key ? of_key(s, key, &before, err) : ST_NOTFOUND;
 
     if (st == ST_NOTFOUND)
