@@ -86,6 +86,15 @@ struct able {
     bool fetches;
 };
 
+/* Tell the others of this server's; again where it changes. Errors: ST_NOTFOUND (the server is none of several), ST_IO. */
+MUST_USE enum status store_able_tell(struct store *s, const struct able *able, struct error *err);
+
+/* A job that waits, and that no server with a lease can do: the oldest, or with `id` that one. Errors: ST_NOTFOUND, ST_IO.
+ *   ret_why  one sentence */
+enum { WAITS_FOR_SIZE = 400 };
+MUST_USE enum status store_job_left(struct store *s, const char *id, char ret_id[ID_SIZE],
+                                    char ret_why[WAITS_FOR_SIZE], struct error *err);
+
 /* The oldest job that is queued, or that runs with a lease which has run out, becomes the caller's, and running. One whose
  * configuration cannot be read any more fails with a reason, and the next is taken. Errors: ST_NOTFOUND (no job waits), ST_IO.
  *   able        others wait; NULL: all can be done

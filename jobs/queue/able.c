@@ -2,10 +2,13 @@
 #include "worker.h"
 
 #include "cxrd/dataset.h"
+#include "cxrd/log.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 /* A data set's, as the catalogue has it: a folder that a request can name, and no link. The database takes UTF-8 alone. */
@@ -32,4 +35,27 @@ enum status datasets_here(const char *folder, struct buf *ret, struct error *err
     if (d)
         closedir(d);
     return buf_status(ret) == ST_OK ? ST_OK : error_set(err, buf_status(ret), "the data sets are too many");
+}
+
+void able_tell(struct runner *r, const struct able *able)
+{
+    struct error err;
+
+    if (r->told_datasets && strcmp(r->told_datasets, able->datasets) == 0) /* `fetches` never changes */
+        return;
+    free(r->told_datasets);
+    r->told_datasets = store_able_tell(r->store, able, &err) == ST_OK ? strdup(able->datasets) : NULL;
+}
+
+void left_job_log(struct runner *r)
+{
+    char id[ID_SIZE] = "", why[WAITS_FOR_SIZE];
+    struct error err;
+    const enum status st = store_job_left(r->store, NULL, id, why, &err);
+
+    if (st == ST_OK && strcmp(id, r->left) != 0)
+        log_event(LOG_WARN, "a job waits that no server can do",
+                  json_pack("{s:s,s:s}", "job", id, "detail", why));
+    if (st == ST_OK || st == ST_NOTFOUND)
+        memcpy(r->left, id, sizeof r->left);
 }

@@ -168,10 +168,14 @@ static enum status claim_next(struct runner *r, struct claim *ret, char type[JOB
 
     if (st == ST_OK) {
         able.datasets = names.len > 0 ? names.data : "";
+        if (shared)
+            able_tell(r, &able);
         st = store_job_begin(r->store, shared ? &able : NULL, ret, type, ret_config, err);
     }
-    if (st == ST_NOTFOUND && shared) /* others queue jobs too, and lose them */
+    if (st == ST_NOTFOUND && shared) { /* others queue jobs too, and lose them */
+        left_job_log(r);
         *ret_pause = pause_for(r, &able);
+    }
     buf_release(&names);
     return st;
 }
@@ -243,6 +247,7 @@ static void *runner_main(void *arg)
 static void runner_free(struct runner *r)
 {
     json_decref(r->unwritten.record);
+    free(r->told_datasets);
     pthread_cond_destroy(&r->begun);
     pthread_cond_destroy(&r->wake);
     pthread_mutex_destroy(&r->fetching);

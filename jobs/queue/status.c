@@ -96,10 +96,23 @@ static bool refresh(struct runner *r, json_t *job)
     return running || told;
 }
 
+/* Of one that waits, and that no server can do, say why. */
+static void tell_left(struct runner *r, json_t *job)
+{
+    const char *id = json_string_value(json_object_get(job, "id"));
+    const char *state = json_string_value(json_object_get(job, "state"));
+    char same[ID_SIZE], why[WAITS_FOR_SIZE];
+
+    if (id && state && strcmp(state, job_state_name(JOB_QUEUED)) == 0 && store_is_shared(r->store) &&
+        store_job_left(r->store, id, same, why, NULL) == ST_OK)
+        json_object_set_new(job, "waits_for", json_string(why));
+}
+
 void runner_refresh(struct runner *r, json_t *job)
 {
     json_t *ended = NULL;
 
+    tell_left(r, job);
     if (refresh(r, job) ||
         store_job_get(r->store, json_string_value(json_object_get(job, "id")), &ended, NULL) != ST_OK)
         return;
@@ -116,7 +129,9 @@ enum status runner_job(struct runner *r, const char *id, json_t **ret_job, struc
         json_decref(job);
         st = store_job_get(r->store, id, &job, err);
     }
-    if (st == ST_OK)
+    if (st == ST_OK) {
+        tell_left(r, job);
         *ret_job = job;
+    }
     return st;
 }

@@ -45,6 +45,9 @@ struct runner {
     double trusted_until; /* until then nobody else has it, as clock_seconds() counts */
     bool too_late;        /* to cancel it: its results are being kept */
     struct unwritten unwritten;
+    char *told_datasets; /* of struct able, as the other servers were told; owned by the runner's thread */
+    char left
+        [ID_SIZE]; /* the runner's thread's: the job that no server can do which the log was told of last */
     bool shutdown, over; /* over: the thread is about to end */
     pthread_mutex_t
         fetching; /* held while a file is fetched: no two are written at one place; may be taken with `lock` */
@@ -156,6 +159,10 @@ void lease_thread_end(struct runner *r);
 /* The names of the data sets below a folder, as struct able has them; folder NULL: the server has no data sets. Errors: ST_IO, ST_LIMIT, ST_NOMEM. */
 enum { DATASETS_MOST = 1 << 20 };
 MUST_USE enum status datasets_here(const char *folder, struct buf *ret, struct error *err);
+
+/* With the lock held, in the runner's thread: tell the others what this server can do where that is new; log a job that no server can do, once. */
+void able_tell(struct runner *r, const struct able *able);
+void left_job_log(struct runner *r);
 
 /* ---- entering the queue ---- */
 

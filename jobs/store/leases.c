@@ -21,13 +21,60 @@
 #define DATASET                                                                                        \
     "(SELECT substr(dataset, 1, length(dataset) - length(ltrim(dataset, replace(dataset, '/', '')))) " \
     "FROM captions WHERE captions.job = jobs.seq)"
-#define CAN_BE_DONE                                                                  \
-    " AND ($2 IS NULL OR CASE WHEN type = '" JOB_FETCH "' THEN $3 = 1 WHEN " DATASET \
-    " IS NULL THEN 1 = 1 ELSE replace($2, '/' || " DATASET " || '/', '') <> $2 END)"
+#define CAN_BE_DONE_BY(datasets, fetches)                                                               \
+    " AND (" datasets " IS NULL OR CASE WHEN type = '" JOB_FETCH "' THEN " fetches " = 1 WHEN " DATASET \
+    " IS NULL THEN 1 = 1 ELSE replace(" datasets ", '/' || " DATASET " || '/', '') <> " datasets " END)"
+#define CAN_BE_DONE CAN_BE_DONE_BY("$2", "$3")
 
 static const char *datasets_of(const struct able *able) { return able ? able->datasets : NULL; }
 
 static int64_t fetches_of(const struct able *able) { return able && able->fetches; }
+
+enum status store_able_tell(struct store *s, const struct able *able, struct error *err)
+{
+    int64_t changed = 0;
+    enum status st = store_begin(s, err);
+
+    if (st != ST_OK)
+        return st;
+    st = store_changed(s,
+                       store_prepare(s, err, "UPDATE replicas SET datasets = $1, fetches = $2 WHERE id = $3",
+                                     "tit", able->datasets, fetches_of(able), s->holder),
+                       &changed, err);
+    if (st == ST_OK && changed == 0)
+        st = error_set(err, ST_NOTFOUND, "this server is none of several");
+    return store_end(s, st, err);
+}
+
+enum status store_job_left(struct store *s, const char *id, char ret_id[ID_SIZE],
+                           char ret_why[WAITS_FOR_SIZE], struct error *err)
+{
+    static const char SQL[] =
+        "SELECT id, type, " DATASET " FROM jobs WHERE state = 'queued' AND ($1 IS NULL OR id = $1)" NAMED
+        " AND NOT EXISTS (SELECT 1 FROM replicas WHERE replicas.until > %s" CAN_BE_DONE_BY(
+            "replicas.datasets", "replicas.fetches") ") ORDER BY seq LIMIT 1";
+    struct cells cells = CELLS_INIT;
+    char sql[2000];
+    enum status st;
+
+    snprintf(sql, sizeof sql, SQL, s->db->engine->id_is_text, ID_SIZE, s->db->engine->now_ms);
+    st = store_query(s, &cells, err, sql, "t", id);
+    if (st == ST_OK && cells.n_rows == 0)
+        st = ST_NOTFOUND;
+    if (st == ST_OK) {
+        const char *found = cells_text(&cells, 0, 0), *type = cells_text(&cells, 0, 1),
+                   *set = cells_text(&cells, 0, 2);
+
+        snprintf(ret_id, ID_SIZE, "%s", found ? found : "");
+        if (type && strcmp(type, JOB_FETCH) == 0)
+            snprintf(ret_why, WAITS_FOR_SIZE, "no server that runs fetches data sets");
+        else
+            snprintf(ret_why, WAITS_FOR_SIZE, "no server that runs has the data set '%.250s'",
+                     set ? set : "");
+    }
+    cells_release(&cells);
+    return st;
+}
 
 enum status store_job_due(struct store *s, const struct able *able, int64_t *ret_ms, struct error *err)
 {

@@ -65,5 +65,7 @@ const char *const POSTGRESQL_MIGRATIONS[] = {
      "CREATE TABLE replicas(id TEXT PRIMARY KEY, host TEXT, address TEXT, build TEXT, begun_at TEXT NOT NULL,"
      "  until BIGINT NOT NULL, epoch BIGINT NOT NULL, fault TEXT);"),
     /* how often what servers share was changed: see generations.c */
-    "CREATE TABLE generations(name TEXT PRIMARY KEY, number BIGINT NOT NULL);", NULL
+    "CREATE TABLE generations(name TEXT PRIMARY KEY, number BIGINT NOT NULL);",
+    /* which jobs each server can do: see leases.c */
+    "ALTER TABLE replicas ADD COLUMN datasets TEXT; ALTER TABLE replicas ADD COLUMN fetches BIGINT;", NULL
 };

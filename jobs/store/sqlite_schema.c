@@ -107,5 +107,7 @@ const char *const SQLITE_MIGRATIONS[] = {
      "CREATE TABLE replicas(id TEXT PRIMARY KEY, host TEXT, address TEXT, build TEXT, begun_at TEXT NOT NULL,"
      "  until INTEGER NOT NULL, epoch INTEGER NOT NULL, fault TEXT);"),
     /* how often what servers share was changed: see generations.c */
-    "CREATE TABLE generations(name TEXT PRIMARY KEY, number INTEGER NOT NULL);", NULL
+    "CREATE TABLE generations(name TEXT PRIMARY KEY, number INTEGER NOT NULL);",
+    /* which jobs each server can do: see leases.c */
+    "ALTER TABLE replicas ADD COLUMN datasets TEXT; ALTER TABLE replicas ADD COLUMN fetches INTEGER;", NULL
 };

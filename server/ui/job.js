@@ -46,6 +46,7 @@ function showEpochs(record) {
 function sentence(record) {
   if (record.state !== 'running') {
     const isDry = record.dry_run && record.state === 'succeeded';
+    if (record.waits_for) return `${record.state}: ${record.waits_for}`;
     return record.error ? `${record.state}: ${record.error}` : `${record.state}${isDry ? '; a dry run: nothing was trained, its report says what the data are' : ''}`;
   }
   const left = duration(record.eta_s);

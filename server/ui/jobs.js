@@ -9,7 +9,8 @@ let opened = () => {};
 /** "succeeded", "running (dry run)", "failed (fetch)" */
 function stateOf(job) {
   const kind = job.dry_run ? 'dry run' : job.type;
-  return kind === 'train' ? job.state : `${job.state} (${kind})`;
+  const state = job.waits_for ? `${job.state}: ${job.waits_for}` : job.state;
+  return kind === 'train' ? state : `${state} (${kind})`;
 }
 
 function rowOf(job) {

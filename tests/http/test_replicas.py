@@ -6,7 +6,7 @@ import time
 import unittest
 
 from support import client, dataset, picture, postgresql, program
-from support.case import Case, import_model, job_of, submit, wait_state
+from support.case import LONG, Case, import_model, job_of, submit, wait_state
 from support.events import Stream, milestones
 
 # More of it than fits between two looks, and little of each.
@@ -139,6 +139,22 @@ class Replicas(Case):
         job = submit(second, TRAINING)
         record = wait_state(second, job, 'failed', 'interrupted')
         self.assertIn("'patients.key' in the state folder", record['error'])
+
+    def test_a_job_that_no_server_can_do_says_so_until_one_comes(self):
+        able = self.serve()
+        held = [submit(able, LONG), submit(able, {**TRAINING, 'epochs': 1})]
+        job = held[1]
+        idle = program.Server('--store', self.store, datasets=program.new_folder('no-datasets'))
+        self.addCleanup(idle.stop)
+        self.assertNotIn('waits_for', job_of(idle, job))  # it waits for its turn
+        able.stop()
+        program.poll(lambda: job_of(idle, job).get('waits_for'), 'it is told')
+        self.assertIn("'tiny'", job_of(idle, job)['waits_for'])
+        listed = next(j for j in client.get(idle, '/jobs').json()['jobs'] if j['id'] == job)
+        self.assertEqual(listed['waits_for'], job_of(idle, job)['waits_for'])
+        program.poll(lambda: any(line.get('job') == job and 'no server can do' in line['message'] for line in idle.log()), 'it is logged')
+        wait_state(self.serve(), job, 'succeeded')
+        self.assertNotIn('waits_for', job_of(idle, job))
 
     def test_a_server_without_the_data_set_of_a_job_leaves_it_to_others(self):
         idle = program.Server('--store', self.store, datasets=program.new_folder('no-datasets'))
