@@ -44,14 +44,22 @@ static enum status cut_short(struct error *err)
 
 static bool is_capital(uint8_t c) { return c >= 'A' && c <= 'Z'; }
 
-static bool has_long_length(const uint8_t *vr)
+static bool is_among(const char *list, const uint8_t *vr)
 {
-    static const char LONG[] = "OB OD OF OL OV OW SQ SV UC UN UR UT UV";
-
-    for (const char *p = LONG; p < LONG + sizeof LONG - 1; p += 3)
+    for (const char *p = list; *p; p += 3)
         if (memcmp(p, vr, 2) == 0)
             return true;
     return false;
+}
+
+/* Whether 4 bytes of length stand behind a value representation and two zeros. They do behind every one that PS3.5 does not
+ * know yet (7.1.2); the zeros are asked for there, since some writers put 2 bytes of length behind one of their own. */
+static bool has_long_length(const uint8_t *vr)
+{
+    static const char LONG[] = "OB OD OF OL OV OW SQ SV UC UN UR UT UV ",
+                      SHORT[] = "AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US ";
+
+    return is_among(LONG, vr) || (!is_among(SHORT, vr) && vr[2] == 0 && vr[3] == 0);
 }
 
 struct header {

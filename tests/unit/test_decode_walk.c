@@ -324,6 +324,30 @@ Test(decode_walk, an_element_without_a_representation_among_others_is_implicit)
     cr_assert(s.n == 3 && s.lengths[1] == 4);
 }
 
+/* PS3.5, 7.1.2: 4 bytes of length behind one that is not known yet. Without its two zeros they are 2 bytes. */
+Test(decode_walk, a_representation_that_is_not_known_has_a_long_length)
+{
+    static struct file f;
+
+    for (size_t i = 1; i < 3; i++)
+        for (size_t is_short = 0; is_short < 2; is_short++) {
+            struct seen s = { .n = 0 };
+            struct error err = { 0 };
+
+            f = (struct file){ .coding = CODINGS[i] };
+            put_tag(&f, 0x00091000);
+            put(&f, is_short ? "ZZ" : "ZZ\0", is_short ? 2 : 4);
+            if (is_short)
+                put16(&f, 4);
+            else
+                put32(&f, 4);
+            put(&f, "abcd", 4);
+            element(&f, 0x00280010, "US", "\1\0", 2);
+            cr_assert_eq(walk(&f, &s, &err), ST_OK, "%s", err.text);
+            cr_assert(s.n == 2 && s.lengths[0] == 4 && s.tags[1] == 0x00280010);
+        }
+}
+
 Test(decode_walk, a_rest_behind_the_pixels_is_ignored)
 {
     static struct file f;
