@@ -45,7 +45,10 @@ class Server:
     def load(self, image, seconds, clients=8, script='post.lua', arguments=()):
         done = subprocess.run(['wrk', '-t1', f'-c{clients}', f'-d{seconds}s', '--latency', '-s', os.path.join(HERE, script),
                                self.url + '/predict', '--', image, *map(str, arguments)], check=True, capture_output=True, text=True)
-        figures = json.loads(done.stdout.strip().splitlines()[-1])
+        figures = {}
+        for line in done.stdout.splitlines():
+            if line.startswith('{'):
+                figures |= json.loads(line)
         assert figures['errors'] == 0, figures
         return figures
 
