@@ -173,3 +173,13 @@ enum head_part head_part_of(const char *name)
         return HEAD_WEIGHT;
     return at && strcmp(at, "bias") == 0 ? HEAD_BIAS : HEAD_NEITHER;
 }
+
+bool is_of_loss(const char *name)
+{
+    static const char *const LOSSES[] = { "criterion.", "loss.", "loss_fn.", "loss_func.", "loss_function." };
+
+    for (size_t i = 0; i < sizeof LOSSES / sizeof LOSSES[0]; i++)
+        if (behind(name, LOSSES[i]))
+            return true;
+    return false;
+}

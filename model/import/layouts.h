@@ -29,4 +29,7 @@ bool layout_name(const struct layout *l, const char *theirs, char ret[TENSOR_NAM
 enum head_part { HEAD_NEITHER, HEAD_WEIGHT, HEAD_BIAS };
 enum head_part head_part_of(const char *name);
 
+/* Whether a name, as the file has it, is plainly that of a loss's buffer: "criterion.pos_weight". */
+bool is_of_loss(const char *name);
+
 #endif

@@ -5,10 +5,11 @@
 #include "../foreign/lists.h"
 #include "layouts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { USUAL_SIZE = 224, CHEXNET_OUTPUTS = 14, XRV_OUTPUTS = 18 };
+enum { USUAL_SIZE = 224, CHEXNET_OUTPUTS = 14, XRV_OUTPUTS = 18, NAMED_BESIDE = 3 };
 
 /* A tensor by its name here. */
 struct mapped {
@@ -60,19 +61,22 @@ static enum status head_note(struct importing *im, const struct array *a, const 
     return ST_OK;
 }
 
-static enum status tensor_note(struct importing *im, const struct array *a)
+static bool is_counter(const struct array *a) { return ends_in(a->name, ".num_batches_tracked"); }
+
+/* Whether a tensor stands beside the network, with another prefix or as a part of the loss, and not among its layers. */
+static bool is_beside(const struct importing *im, const struct array *a)
 {
     const size_t n = strlen(im->prefix);
-    const char *name = a->name + n;
+
+    return n > 0 ? strncmp(a->name, im->prefix, n) != 0 : is_of_loss(a->name);
+}
+
+static enum status tensor_note(struct importing *im, const struct array *a)
+{
+    const char *name = a->name + strlen(im->prefix);
     struct mapped *m = &im->mapped[im->n];
     enum head_part part;
 
-    if (ends_in(a->name, ".num_batches_tracked")) {
-        im->passed_over++;
-        return ST_OK;
-    }
-    if (strncmp(a->name, im->prefix, n) != 0)
-        return not_of(im, a);
     if (strcmp(name, "op_threshs") == 0)
         return head_note(im, a, &im->op_threshs);
     part = head_part_of(name);
@@ -83,6 +87,54 @@ static enum status tensor_note(struct importing *im, const struct array *a)
         return not_of(im, a);
     im->n++;
     return ST_OK;
+}
+
+/* Tensors beside the network are not read, and the report names them. Without a head in the network, one of them may be its head or
+ * lead to it; and where they are a network themselves, which of the two is meant is not known: both are refused. */
+static enum status beside_check(const struct importing *im, const struct array *beside, size_t n)
+{
+    char names[NAMED_BESIDE * ARRAY_NAME_SIZE] = "", prefix[ARRAY_NAME_SIZE];
+    size_t used = 0;
+
+    if (n == 0)
+        return ST_OK;
+    if (layout_find(beside, n, prefix))
+        return error_set(im->err, ST_FORMAT,
+                         "the file has two networks, behind '%s' and '%s': save the one that is meant",
+                         im->prefix, prefix);
+    for (size_t i = 0; i < n; i++) {
+        if (!im->weight && !is_of_loss(beside[i].name))
+            return not_of(im, &beside[i]);
+        if (i < NAMED_BESIDE)
+            used +=
+                (size_t)snprintf(names + used, sizeof names - used, "%s'%s'", i ? ", " : "", beside[i].name);
+    }
+    return foreign_warn(im->report, im->err, "tensors beside the network were not read: %s%s", names,
+                        n > NAMED_BESIDE ? " and others" : "");
+}
+
+/* Each tensor is the network's, beside it, or a counter of batches. */
+static enum status each_note(struct importing *im)
+{
+    struct array *beside = calloc(im->from->n, sizeof *beside);
+    size_t n = 0;
+    enum status st = beside ? ST_OK : error_nomem(im->err);
+
+    for (size_t i = 0; i < im->from->n && st == ST_OK; i++) {
+        const struct array *a = &im->from->arrays[i];
+
+        if (is_counter(a))
+            im->passed_over++;
+        else if (is_beside(im, a))
+            beside[n++] = *a;
+        else
+            st = tensor_note(im, a);
+    }
+    if (st == ST_OK)
+        st = beside_check(im, beside, n);
+    im->passed_over += n;
+    free(beside);
+    return st;
 }
 
 static enum status tensors_note(struct importing *im)
@@ -100,8 +152,7 @@ static enum status tensors_note(struct importing *im)
     im->mapped = calloc(im->from->n, sizeof *im->mapped);
     if (!im->mapped)
         return error_nomem(im->err);
-    for (size_t i = 0; i < im->from->n && st == ST_OK; i++)
-        st = tensor_note(im, &im->from->arrays[i]);
+    st = each_note(im);
     if (st == ST_OK && !im->weight != !im->bias && !im->weight)
         st = not_of(im, im->bias);
     return st;

@@ -441,6 +441,27 @@ class Networks(ImportCase):
         self.refuse(made(pairs), "'scaling' must be", labels='chexnet', scaling='grey')
         self.refuse(made(pairs), "'resize' must be", **self.SAYS, resize='cubic')
 
+    def test_tensors_beside_the_network_are_named_and_not_read(self):
+        """A LightningModule has the buffers of its loss, BCEWithLogitsLoss(pos_weight) for one, and those of its metrics beside its network."""
+        def made(prefix, more, left_out=()):
+            pairs, numbers = self.state_dict(lambda name: prefix + name)
+            kept = [(name, value) for name, value in pairs if not name.startswith(tuple(left_out))]
+            kept += [(name, torch_file.tensor('0', 864, [864])) for name in more]
+            return torch_file.zip_of(torch_file.pickle_of(torch_file.dict_of(kept)), numbers)
+
+        said = 'tensors beside the network were not read: '
+        for prefix, more, names in (('model.', ('criterion.pos_weight', 'metric.a', 'metric.b', 'metric.c'), "'criterion.pos_weight', 'metric.a', 'metric.b' and others"),
+                                    ('', ('loss_fn.weight', 'loss.a.b'), "'loss_fn.weight', 'loss.a.b'")):
+            report, file = self.take(made(prefix, more), **self.SAYS)
+            self.assertTrue(take_apart(file)[1] == self.numbers)
+            self.assertIn(said + names, report['warnings'])
+            self.assertEqual(report['tensors'], {'read': len(self.numbers), 'passed_over': len(more)})
+        for prefix, more in (('', 'metric.0'), ('', 'lossless.weight'), ('model.', 'model.criterion.pos_weight')):
+            self.refuse(made(prefix, (more,)), f"'{more}' does not belong to 'mobilenet_v2'", **self.SAYS)
+        self.refuse(made('model.', ('fc.weight',), ['model.classifier.']), "'fc.weight' does not belong to 'mobilenet_v2'", **self.SAYS)
+        self.take(made('model.', ('criterion.pos_weight',), ['model.classifier.']), **self.SAYS)
+        self.refuse(made('student.', ('teacher.features.17.conv.3.weight',)), "two networks, behind 'student.' and 'teacher.'", **self.SAYS)
+
     def test_outputs_are_findings_by_name(self):
         pairs, numbers = self.state_dict()
         data = torch_file.zip_of(torch_file.pickle_of(torch_file.dict_of(pairs)), numbers)
