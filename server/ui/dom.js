@@ -27,11 +27,37 @@ export function fillTable(table, rows, { more = false } = {}) {
   else table.tBodies[0].replaceChildren(...rows);
 }
 
-/** A table of its own, of rows [name, cell, …]; `what` it holds is told to those who do not see it. */
-export function tableOf(what, columns, rows) {
+const unfolded = new Set(); // rows whose rest is shown on a narrow screen, also once their table is made anew
+
+/** A button, on a narrow screen alone, that shows the rest of a row. */
+function unfoldOf(row, name, key) {
+  const show = (open) => {
+    row.classList.toggle('open', open);
+    button.setAttribute('aria-expanded', String(open));
+  };
+  const button = make('button', { type: 'button', class: 'unfold', 'aria-label': `All of ${name}`, onclick: () => {
+    if (!unfolded.delete(key)) unfolded.add(key);
+    show(unfolded.has(key));
+  } });
+  show(unfolded.has(key));
+  return button;
+}
+
+/** A row [name, cell, …]; `lead`: as tableOf()'s. */
+function rowOf(what, [name, ...cells], lead) {
+  const head = make('th', { scope: 'row' }, name);
+  const row = make('tr', lead ? { class: 'brief' } : {}, head, ...cells.map((cell, i) => make('td', i + 1 === lead ? { class: 'lead' } : {}, cell)));
+  if (lead) head.append(unfoldOf(row, name, `${what}: ${name}`));
+  return row;
+}
+
+/** A table of its own, of rows [name, cell, …]; `what` it holds is told to those who do not see it.
+ * `lead`: the column that a narrow screen shows beside the name, whose row can be unfolded; 0: all of a row are shown there, too. */
+export function tableOf(what, columns, rows, lead = 0) {
   const table = make('table', { class: 'stack' }, make('thead', {}, make('tr', {}, ...columns.map((name) => make('th', { scope: 'col' }, name)))), make('tbody'));
-  fillTable(table, rows.map(([name, ...cells]) => make('tr', {}, make('th', { scope: 'row' }, name), ...cells.map((cell) => make('td', {}, cell)))));
-  return make('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': what }, table);
+  fillTable(table, rows.map((row) => rowOf(what, row, lead)));
+  return make('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': what },
+    lead ? make('p', { class: 'help brief-head' }, `${columns[0]} and ${columns[lead].toLowerCase().replace('auroc', 'AUROC')}; ▸ shows the rest.`) : null, table);
 }
 
 /** Show an error where a screen reader says it at once, and bring it into sight; null takes it away. */

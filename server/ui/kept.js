@@ -9,7 +9,7 @@ const COLUMNS = ['Finding', 'Patients with it', 'Called absent, of those with it
 
 /** A row a finding. */
 export const keptTable = (what, findings) => tableOf(what, COLUMNS, findings.map((one) => [words(one.label), String(one.positive_patients),
-  ...['missed', 'alarmed', 'unsure', 'sensitivity', 'specificity'].map((name) => figure(one[name], percent)), `${figure(one.brier_model, three)}, ${figure(one.brier_here, three)}`]));
+  ...['missed', 'alarmed', 'unsure', 'sensitivity', 'specificity'].map((name) => figure(one[name], percent)), `${figure(one.brier_model, three)}, ${figure(one.brier_here, three)}`]), 5);
 
 function commonOf({ rows_in_common: rows }) {
   if (rows === null) return 'Whether it was fitted to some of these patients is not known.';

@@ -15,7 +15,7 @@ function tableOfModel(one, name) {
   return [make('h3', {}, name(one.model)),
     make('p', { class: 'help' }, `At ${keptPointOf(one.operating_point)}: ${one.predictions} predictions, ${one.readings} readings, at most ${one.readers_most} reader${one.readers_most === 1 ? '' : 's'} a picture; `,
       one.with_patient ? `of ${one.with_patient} it is known which are of one patient.` : 'callers do not say which are of one patient, so intervals are by picture.'),
-    tableOf(`What readers say of ${name(one.model)}`, ['Finding', 'Present', 'Absent', 'Unsettled', 'Sensitivity', 'Specificity', 'AUROC'], rows)];
+    tableOf(`What readers say of ${name(one.model)}`, ['Finding', 'Present', 'Absent', 'Unsettled', 'Sensitivity', 'Specificity', 'AUROC'], rows, 6)];
 }
 
 function showReaders(box, summary, name) {

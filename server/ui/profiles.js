@@ -121,7 +121,7 @@ function showProfile() {
   return box.replaceChildren(make('h3', { id: 'profile-title', tabindex: -1 }, `Profile ${named(one)}`), facts,
     make('p', { class: 'help' }, 'Sensitivity and specificity are of films whose patients did not choose the threshold, with 95 % intervals by patient. A finding with fewer than 20 ',
       'patients who have it, or lack it, keeps the model’s own.'),
-    tableOf('Findings of the profile', ['Finding', 'Films with it', 'Fitted here', 'Threshold', 'Sensitivity here', 'Specificity here', 'Verdict'], profile.findings.map(findingRow)),
+    tableOf('Findings of the profile', ['Finding', 'Films with it', 'Fitted here', 'Threshold', 'Sensitivity here', 'Specificity here', 'Verdict'], profile.findings.map(findingRow), 4),
     keptForm(one));
 }
 

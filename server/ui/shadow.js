@@ -74,7 +74,7 @@ function readersOf(feedback) {
     make('p', {}, make('strong', {}, SAID[feedback.candidate_is]), ` ${feedback.pictures} pictures of ${feedback.patients} patients, at ${keptPointOf(feedback.operating_point)}.`),
     make('p', { class: 'help' }, plannedOf(feedback)),
     make('p', { class: 'help' }, 'Gains are the candidate’s less the active model’s: of AUROC by DeLong, of sensitivity and specificity with McNemar’s p, by patient.'),
-    tableOf('By what readers say', ['Finding', 'AUROC: active, candidate', 'Gain in AUROC', 'Gain in sensitivity', 'Gain in specificity'], rows)];
+    tableOf('By what readers say', ['Finding', 'AUROC: active, candidate', 'Gain in AUROC', 'Gain in sensitivity', 'Gain in specificity'], rows, 2)];
 }
 
 async function showFigures() {
@@ -91,7 +91,7 @@ async function showFigures() {
   box.replaceChildren(facts,
     make('p', { class: 'help' }, 'Discordance: one of the two calls the finding, the other does not, at their thresholds. Kappa: agreement beyond chance. Shift and spread: mean and standard ',
       'deviation of the candidate’s probability less the active one’s. 95 % intervals.'),
-    tableOf('The two models by finding', ['Finding', 'Pictures with verdicts', 'Discordance', 'Called by the active one alone', 'By the candidate alone', 'Kappa', 'Shift', 'Spread'], s.findings.map(findingRow)),
+    tableOf('The two models by finding', ['Finding', 'Pictures with verdicts', 'Discordance', 'Called by the active one alone', 'By the candidate alone', 'Kappa', 'Shift', 'Spread'], s.findings.map(findingRow), 2),
     ...readersOf(s.feedback));
 }
 

@@ -286,6 +286,28 @@ async function testCandidates({ tap, page, server, api, asked, assertAccessible,
     await shoot('site-shadow');
   });
 
+  await tap.test('on a phone the board is short, and a row of it is unfolded and stays so', async () => {
+    await page.setViewportSize(PHONE);
+    const height = await page.evaluate(() => document.documentElement.scrollHeight);
+    assert.ok(height < 3600, `${height} px for two tables of 14 findings`);
+    const row = page.locator('#shadow-figures tbody tr').first();
+    assert.deepEqual(await row.locator('td').evaluateAll((cells) => cells.map((cell) => cell.checkVisibility())), [false, true, false, false, false, false, false]);
+    await row.locator('.unfold').click();
+    assert.ok((await row.locator('td').evaluateAll((cells) => cells.map((cell) => cell.checkVisibility()))).every(Boolean));
+    await assertFits(page, 'the board');
+    await assertAccessible('the board on a phone');
+    await shoot('site-shadow-phone');
+    const made = await page.$('#shadow-figures table');
+    await page.evaluate(() => document.activeElement.blur()); // what is looked at is not made anew
+    await page.waitForFunction((before) => !before.isConnected && document.querySelector('#shadow-figures table'), made);
+    assert.equal(await row.getAttribute('class'), 'brief open');
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await shoot('site-shadow-phone-dark');
+    await page.emulateMedia({ colorScheme: null });
+    await page.setViewportSize(WIDE);
+    assert.equal(await row.locator('.unfold').isVisible(), false);
+  });
+
   await tap.test('a canary answers its share, and why it was taken back is told', async () => {
     await page.selectOption('#canary-model', state.candidate);
     await page.fill('#canary-share', '60');
