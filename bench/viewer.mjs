@@ -1,5 +1,5 @@
-// How many frames a second the page's viewer makes of a large film, and what a frame costs: node bench/viewer.mjs CXRD [FILM] [CHROMIUM]
-// A window of 1440 x 900, drawn by the processor: a headless Chromium has no GPU here. The wheel and the drags are the browser's own events
+// How many frames a second the page's viewer makes of a large film, and what a frame costs: node bench/viewer.mjs CXRD [WIDTH HEIGHT [FILM]]
+// A window of 1440 x 900 or what is said, drawn by the processor: a headless Chromium has no GPU here. The wheel and the drags are the browser's own events
 // of a mouse, one a frame; keys are made in the page. Each case has its turn in each of three rounds of 240 frames, and so has `nothing`, a
 // page that asks for frames and leaves the film alone: what the machine has to give at that time. A frame is late where more than 25 ms have
 // passed since the one before, so that one of 60 a second was left out. The processor's time is that of the page's main thread, which beside
@@ -14,7 +14,7 @@ import { drawnFilm } from '../tests/ui/films.mjs';
 
 const FRAMES = 240;
 const ROUNDS = 3;
-const [cxrd, given, executablePath = '/usr/bin/chromium'] = process.argv.slice(2);
+const [cxrd, width = 1440, height = 900, given] = process.argv.slice(2);
 const { chromium } = createRequire(new URL('../tests/ui/', import.meta.url))('playwright-core');
 
 async function trainOne({ url }) {
@@ -32,8 +32,8 @@ const server = await startServer(cxrd);
 await trainOne(server);
 const film = given ?? path.join(mkdtempSync(path.join(tmpdir(), 'cxrd-film-')), 'film.png');
 if (!given) writeFileSync(film, drawnFilm('picture.noise(1, 3000, 3000)'));
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
-const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
+const page = await browser.newPage({ viewport: { width: Number(width), height: Number(height) } });
 
 const cdp = await page.context().newCDPSession(page);
 await cdp.send('Performance.enable', { timeDomain: 'threadTicks' });
@@ -113,8 +113,8 @@ for (const map of ['without a map', 'with a map']) {
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const [name, one] of Object.entries(CASES)) {
       for (const button of ['#zoom-fit', ...one.before ?? []]) await page.click(button);
-      const { x, y, width, height } = await page.locator('#pane-current').boundingBox();
-      runs[name].push(await measured(one, [x + width / 2, y + height / 2]));
+      const box = await page.locator('#pane-current').boundingBox();
+      runs[name].push(await measured(one, [box.x + box.width / 2, box.y + box.height / 2]));
     }
   }
   for (const [name, all] of Object.entries(runs)) {

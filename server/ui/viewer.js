@@ -5,6 +5,8 @@ import { drawGrey, greyTable, paintGrey, sampleGrey } from './grey.js';
 const DEEPEST = 16;        // screen pixels for one of the film
 const MAP_SIDE = 512;      // pixels of the map's longer side before it is stretched; a cell has 8 at least
 const PIXELS_MOST = 4e6;   // of a canvas: beyond that a screen of many dots is drawn coarser
+const PIXELS_MOVING = 7e5; // the same while view or window change, so that a frame is drawn in time
+const STILL_MS = 150;      // without a change, and all dots of the screen are drawn again
 const OPEN = { width: 255, level: 127.5, inverted: false };
 const SIDE = 'The patient’s right, as films are hung: the pixels do not say so';
 
@@ -29,6 +31,7 @@ export class Viewer {
     this.window = { ...OPEN };
     this.view = { zoom: 1, x: 0.5, y: 0.5 }; // 1: all of it is seen; what part of it is in the middle
     this.pointer = null;
+    this.moving = false;
     new ResizeObserver(() => this.resize()).observe(pane);
     this.resize();
   }
@@ -36,14 +39,25 @@ export class Viewer {
   /** Canvas pixels for one of the screen. */
   get dots() {
     const { clientWidth, clientHeight } = this.pane;
-    return Math.min(devicePixelRatio, Math.sqrt(PIXELS_MOST / Math.max(1, clientWidth * clientHeight)));
+    return Math.min(devicePixelRatio, Math.sqrt((this.moving ? PIXELS_MOVING : PIXELS_MOST) / Math.max(1, clientWidth * clientHeight)));
   }
 
   resize() {
     const { clientWidth, clientHeight } = this.pane;
-    this.canvas.width = Math.max(1, Math.round(clientWidth * this.dots));
-    this.canvas.height = Math.max(1, Math.round(clientHeight * this.dots));
+    const size = [clientWidth, clientHeight].map((side) => Math.max(1, Math.round(side * this.dots)));
+    if (String(size) !== String([this.canvas.width, this.canvas.height])) [this.canvas.width, this.canvas.height] = size; // which blackens it
     this.request();
+  }
+
+  /** The view or the window has changed, and may go on to. */
+  move() {
+    clearTimeout(this.stillness);
+    this.moving = true;
+    this.stillness = setTimeout(() => {
+      this.moving = false;
+      this.resize();
+    }, STILL_MS);
+    this.resize();
   }
 
   /** A film's greys, seen whole and as they are; null: none, and `instead` says why. */
@@ -90,7 +104,7 @@ export class Viewer {
     this.window.width = within(this.window.width, 1, 510);
     this.window.level = within(this.window.level, 0, 255);
     this.told(this);
-    this.request();
+    this.move();
   }
 
   resetWindow() {
@@ -104,7 +118,7 @@ export class Viewer {
     this.view = { zoom, x: within(view.x ?? this.view.x, 1 - free, free), y: within(view.y ?? this.view.y, 1 - free, free) };
     this.pane.style.touchAction = zoom > 1 ? 'none' : 'pan-y'; // over a film that is seen whole a finger scrolls the page
     if (!quiet) this.told(this);
-    this.request();
+    this.move();
   }
 
   /** The place of the film that lies under a point of the pane. */

@@ -97,6 +97,26 @@ async function testViewer({ tap, page, server, assertAccessible, shoot }) {
     assert.equal(await zoomOf(page), 100);
   });
 
+  await tap.test('on a large screen what moves is drawn coarser, and all of its dots once it is still', async () => {
+    await page.setViewportSize({ width: 2560, height: 1440 });
+    await page.$eval('#pane-current canvas', (canvas) => {
+      canvas.drawn = [];
+      canvas.addEventListener('drawn', () => canvas.drawn.push(canvas.width * canvas.height));
+    });
+    const box = await page.locator('#pane-current').boundingBox();
+    const all = Math.round(box.width) * Math.round(box.height);
+    assert.ok(all > 1.2e6, `${all} pixels`);
+    const drawn = () => page.$eval('#pane-current canvas', (canvas) => canvas.drawn);
+    await page.waitForFunction((n) => { const { width, height } = document.querySelector('#pane-current canvas'); return width * height > 0.98 * n; }, all);
+    await page.$eval('#pane-current canvas', (canvas) => { canvas.drawn = []; });
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    await page.mouse.wheel(0, -100);
+    await page.waitForFunction((n) => document.querySelector('#pane-current canvas').drawn.at(-1) > 0.98 * n, all);
+    assert.ok((await drawn())[0] <= 7.1e5, `${await drawn()}`);
+    await page.setViewportSize(WIDE);
+    await page.keyboard.press('0');
+  });
+
   await tap.test('a click on the row of the film that is shown leaves it as it is', async () => {
     await page.click('#zoom-in');
     await settled(page);
