@@ -1,7 +1,7 @@
 // A model as a card: what it is, how good it is, from which probability on it calls a finding; and what can be done with it.
 import { ask, getJson, key, save } from './api.js';
 import { showCaption } from './caption.js';
-import { $, attempt, bytes, fillFacts, fillTable, make, number, percent, short, time } from './dom.js';
+import { $, attempt, bytes, fillFacts, fillTable, make, number, percent, rowOf, short, time, words } from './dom.js';
 import { showOwn } from './own.js';
 import { validationsOf } from './scoring.js';
 
@@ -37,9 +37,8 @@ function showPoints(points) {
   table.closest('.scroll').hidden = !points;
   if (!points) return;
   table.tHead.replaceChildren(make('tr', {}, ...['Finding', 'AUROC', ...Object.values(KINDS)].map((name) => make('th', { scope: 'col' }, name))));
-  fillTable(table, Object.entries(points).map(([label, point]) => make('tr', {}, make('th', { scope: 'row' }, label.replaceAll('_', ' ')),
-    make('td', {}, aurocOf(point)),
-    ...Object.keys(KINDS).map((kind) => make('td', {}, pointOf(point[kind], point.rates?.[kind]))))));
+  fillTable(table, Object.entries(points).map(([label, point]) => rowOf('Operating points', [words(label), aurocOf(point),
+    ...Object.keys(KINDS).map((kind) => pointOf(point[kind], point.rates?.[kind]))], 1)));
 }
 
 /** Where an imported file came from, as far as its report says. */

@@ -31,9 +31,9 @@ const unfolded = new Set(); // rows whose rest is shown on a narrow screen, also
 
 /** A button, on a narrow screen alone, that shows the rest of a row. */
 function unfoldOf(row, name, key) {
-  const show = (open) => {
-    row.classList.toggle('open', open);
-    button.setAttribute('aria-expanded', String(open));
+  const show = (whole) => {
+    row.classList.toggle('whole', whole);
+    button.setAttribute('aria-expanded', String(whole));
   };
   const button = make('button', { type: 'button', class: 'unfold', 'aria-label': `All of ${name}`, onclick: () => {
     if (!unfolded.delete(key)) unfolded.add(key);
@@ -43,8 +43,8 @@ function unfoldOf(row, name, key) {
   return button;
 }
 
-/** A row [name, cell, …]; `lead`: as tableOf()'s. */
-function rowOf(what, [name, ...cells], lead) {
+/** A row [name, cell, …] of the table of `what`; `lead`: as tableOf()'s. */
+export function rowOf(what, [name, ...cells], lead) {
   const head = make('th', { scope: 'row' }, name);
   const row = make('tr', lead ? { class: 'brief' } : {}, head, ...cells.map((cell, i) => make('td', i + 1 === lead ? { class: 'lead' } : {}, cell)));
   if (lead) head.append(unfoldOf(row, name, `${what}: ${name}`));

@@ -300,7 +300,7 @@ async function testCandidates({ tap, page, server, api, asked, assertAccessible,
     const made = await page.$('#shadow-figures table');
     await page.evaluate(() => document.activeElement.blur()); // what is looked at is not made anew
     await page.waitForFunction((before) => !before.isConnected && document.querySelector('#shadow-figures table'), made);
-    assert.equal(await row.getAttribute('class'), 'brief open');
+    assert.equal(await row.getAttribute('class'), 'brief whole');
     await page.emulateMedia({ colorScheme: 'dark' });
     await shoot('site-shadow-phone-dark');
     await page.emulateMedia({ colorScheme: null });
