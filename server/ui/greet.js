@@ -9,6 +9,7 @@ function notice(text) {
 
 const AGAIN_MS = 5000; // while one is being trained
 let again = null;
+let lacking = false;
 
 /** What to do where none answers: `models` are the newest. */
 async function whatNow(models) {
@@ -24,6 +25,8 @@ export async function greet() {
   try {
     clearTimeout(again);
     const { active, models } = await getJson('models?limit=20');
+    if (lacking && active) document.dispatchEvent(new Event('answers')); // films that were refused for want of a model are asked about again
+    lacking = !active;
     notice(active ? '' : await whatNow(models));
     return true;
   } catch (error) {

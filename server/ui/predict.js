@@ -243,6 +243,7 @@ export function startPredict() {
   });
   onGiven(() => { if (now.shown) askAgain(now.shown, given()); });
   startJudging(operateAt, judgeAgain);
+  document.addEventListener('answers', () => { for (const film of films) if (film.error?.status === 503) askAgain(film, film.given); });
   $('no-picture').addEventListener('click', () => open(addFilm(null, given())));
   $('again').addEventListener('click', () => askAgain(now.shown, now.shown.given));
   $('map-off').addEventListener('click', () => attempt(toggleMap));

@@ -306,6 +306,21 @@ await tap.test('a model is validated on a data set, and the card leads to it', a
   for (const { id } of (await api('/jobs?type=predict')).jobs.concat((await api('/jobs?type=validate')).jobs)) await fetch(`${server.url}/jobs/${id}`, { method: 'DELETE' });
 });
 
+await tap.test('a film that is refused for want of a model is asked about again once one answers', async () => {
+  await page.route(/\/predict$/, (route) => route.fulfill({ status: 503, json: { title: 'Service Unavailable', status: 503, detail: 'no model is active yet' } }));
+  await page.route(/\/models\?/, (route) => route.fulfill({ json: { models: [], active: null, next_cursor: null } }));
+  await page.route(/\/jobs\?type=train&state=running/, (route) => route.fulfill({ json: { jobs: [{ id: 'x' }], next_cursor: null } }));
+  await view('predict');
+  await page.waitForFunction(() => /One is being trained/.test(document.querySelector('#notice').textContent));
+  await page.setInputFiles('#file', server.picture);
+  await page.waitForSelector('#again:not([hidden])');
+  for (const pattern of [/\/predict$/, /\/models\?/, /\/jobs\?type=train&state=running/]) await page.unroute(pattern);
+  await page.waitForSelector('#prediction:not([hidden])'); // by itself
+  await page.waitForSelector('#notice', { state: 'hidden' });
+  assert.match(complaints.pop(), /503/);
+  await page.evaluate(() => document.querySelector('#worklist-clear').click());
+});
+
 await tap.test('a picture has the probabilities of the API', async () => {
   await view('predict');
   await page.setInputFiles('#file', server.picture);
