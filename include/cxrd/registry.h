@@ -142,6 +142,11 @@ void registry_called(struct registry *r, const char *address);
 MUST_USE enum status registry_activate_after(struct registry *r, const char *id, const char *active,
                                              const struct claim *by, struct error *err);
 
+/* Activate a model whose trial in the shadow allows it, if it is still there and `active` still the active one: another server may have ended the trial.
+ * Errors: registry_activate()'s, ST_CONFLICT. */
+MUST_USE enum status registry_activate_from_shadow(struct registry *r, const char *id, const char *active,
+                                                   struct error *err);
+
 /* Return to the model that was active before this one; called again, to the one that was left.
  * Errors: ST_CONFLICT (there is none before), and registry_activate()'s. */
 MUST_USE enum status registry_rollback(struct registry *r, json_t **ret_card, struct error *err);

@@ -288,6 +288,7 @@ struct activation {
     const struct claim *by; /* the job that asks for it; else a person does */
     const char *active;     /* which model is still the active one, "" for none */
     const char *previous;   /* likewise, the one before it */
+    bool in_shadow;         /* the model is still in the shadow */
     const char *key;        /* an activation with a key is done once, and has an epoch of its own */
 };
 
@@ -336,7 +337,8 @@ MUST_USE enum status store_setting_change(struct store *s, const char *name, boo
 /* The "shadow" of a model whose training asked for it (promote "after_shadow") is over. In one: it is no longer there, `promotion.shadow` of the
  * job's record has these members, and the job's journal an event "promotion" with them. A job that was deleted is told nothing.
  *   promoted  the model became the active one
- * Errors: ST_NOTFOUND (it is not that model's, or no longer), ST_BUSY (the job has not ended yet), ST_IO, ST_NOMEM. */
+ * Errors: ST_NOTFOUND (it is not that model's, or no longer), ST_BUSY (the job has not ended yet, or the model that is to be told "refused" is
+ * active by now), ST_IO, ST_NOMEM. */
 MUST_USE enum status store_shadow_end(struct store *s, const char *job, const char *model,
                                       const json_t *outcome, bool promoted, struct error *err);
 

@@ -301,13 +301,12 @@ enum status registry_activate(struct registry *r, const char *id, json_t **ret_c
     return st;
 }
 
-enum status registry_activate_after(struct registry *r, const char *id, const char *active,
-                                    const struct claim *by, struct error *err)
+static enum status activate_on(struct registry *r, const char *id, const struct activation *a,
+                               struct error *err)
 {
-    const struct activation a = { .active = active, .by = by };
     struct registry_choice choice = { NULL };
     struct error why = { 0 };
-    const enum status st = activate(r, id, &a, &choice, err);
+    const enum status st = activate(r, id, a, &choice, err);
 
     if (st != ST_OK)
         return st;
@@ -316,6 +315,18 @@ enum status registry_activate_after(struct registry *r, const char *id, const ch
         ST_OK) /* it is chosen: a server that does not know it yet will follow */
         log_error(LOG_WARN, "a model was activated", &why);
     return ST_OK;
+}
+
+enum status registry_activate_after(struct registry *r, const char *id, const char *active,
+                                    const struct claim *by, struct error *err)
+{
+    return activate_on(r, id, &(struct activation){ .active = active, .by = by }, err);
+}
+
+enum status registry_activate_from_shadow(struct registry *r, const char *id, const char *active,
+                                          struct error *err)
+{
+    return activate_on(r, id, &(struct activation){ .active = active, .in_shadow = true }, err);
 }
 
 enum status registry_rollback(struct registry *r, json_t **ret_card, struct error *err)

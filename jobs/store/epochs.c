@@ -78,6 +78,18 @@ static enum status check_still(struct store *s, const char *setting, const char 
     return st;
 }
 
+/* Of servers that judge the same trial one may have ended it. */
+static enum status check_in_shadow(struct store *s, const char *id, struct error *err)
+{
+    struct statement *stmt =
+        store_prepare(s, err, "SELECT 1 FROM settings WHERE name = 'shadow' AND model = $1", "t", id);
+    const enum status st = store_row(s, stmt, err);
+
+    store_done(stmt);
+    return st == ST_NOTFOUND ? error_set(err, ST_CONFLICT, "the model '%s' is no longer in the shadow", id)
+                             : st;
+}
+
 /*   ret_active  it is the active one already */
 static enum status check_model(struct store *s, const char *id, bool *ret_active, struct error *err)
 {
@@ -160,6 +172,8 @@ static enum status flip(struct store *s, const char *id, const struct activation
     if (st == ST_OK &&
         !active) /* else it is what was to become of it: by another server, or by a COMMIT whose answer was lost */
         st = check_still(s, "active_model", a->active, "another model is active", err);
+    if (st == ST_OK && !active && a->in_shadow)
+        st = check_in_shadow(s, id, err);
     if (st == ST_OK)
         st = check_still(s, "previous_model", a->previous, "another model was made the active one meanwhile",
                          err);

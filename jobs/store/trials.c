@@ -63,6 +63,24 @@ static enum status shadow_remove(struct store *s, const char *model, struct erro
                : st;
 }
 
+/* Inside a transaction: of two servers that judge a trial one may have activated the model, which the other is not to call refused. */
+static enum status check_refusable(struct store *s, const char *model, const json_t *outcome,
+                                   struct error *err)
+{
+    const char *state = json_string_value(json_object_get(outcome, "state"));
+    struct statement *stmt;
+    enum status st;
+
+    if (!state || strcmp(state, "refused") != 0)
+        return ST_OK;
+    stmt = store_prepare(s, err, "SELECT 1 FROM models WHERE id = $1 AND " IS_ACTIVE, "t", model);
+    st = store_row(s, stmt, err);
+    store_done(stmt);
+    if (st == ST_NOTFOUND)
+        return ST_OK;
+    return st == ST_OK ? error_set(err, ST_BUSY, "the model '%s' was activated meanwhile", model) : st;
+}
+
 enum status store_shadow_end(struct store *s, const char *job, const char *model, const json_t *outcome,
                              bool promoted, struct error *err)
 {
@@ -71,7 +89,9 @@ enum status store_shadow_end(struct store *s, const char *job, const char *model
 
     if (st != ST_OK)
         return st;
-    st = shadow_remove(s, model, err);
+    st = check_refusable(s, model, outcome, err);
+    if (st == ST_OK)
+        st = shadow_remove(s, model, err);
     if (st == ST_OK)
         st = store_shared_changed(s, SHARED_SHADOW, err);
     if (st != ST_OK)

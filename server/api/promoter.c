@@ -44,7 +44,7 @@ static enum status decide(struct promoter *p, const struct shadow_trial *t, stru
 
     if (st != ST_OK || !allowed)
         return st == ST_OK ? finish(p, of, "refused", reason, err) : st;
-    st = registry_activate_after(p->registry, of->model, of->active, NULL, &why);
+    st = registry_activate_from_shadow(p->registry, of->model, of->active, &why);
     if (st == ST_OK)
         return finish(p, of, "activated", reason, err);
     if (st == ST_IO || st == ST_NOMEM) {

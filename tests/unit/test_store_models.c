@@ -118,6 +118,44 @@ static void check_pages(const char *first, const char *second)
     }
 }
 
+/* Two servers judge one trial, by counts that differ by a picture. */
+Test(models, whose_trial_one_server_refused_are_not_activated_by_another)
+{
+    const struct activation after_trial = { .active = "before", .in_shadow = true };
+    json_t *refused = json_pack("{s:s}", "state", "refused");
+    struct error err = { 0 };
+
+    model_added("before");
+    model_added("tried");
+    activated("before");
+    changed("INSERT INTO settings(name, value, model) VALUES('shadow', '{}', 'tried')");
+    cr_assert_eq(store_shadow_end(store, "no-job", "tried", refused, false, &err), ST_OK, "%s", err.text);
+    check_refusal("activate", store_activate(store, "tried", &after_trial, NULL, &err), ST_CONFLICT, &err,
+                  "no longer in the shadow");
+    check_active("before");
+    json_decref(refused);
+}
+
+Test(models, whose_trial_one_server_allowed_are_not_refused_by_another)
+{
+    const struct activation after_trial = { .active = "before", .in_shadow = true };
+    json_t *refused = json_pack("{s:s}", "state", "refused"),
+           *passed = json_pack("{s:s}", "state", "activated");
+    struct error err = { 0 };
+
+    model_added("before");
+    model_added("tried");
+    activated("before");
+    changed("INSERT INTO settings(name, value, model) VALUES('shadow', '{}', 'tried')");
+    cr_assert_eq(store_activate(store, "tried", &after_trial, NULL, &err), ST_OK, "%s", err.text);
+    check_refusal("refuse", store_shadow_end(store, "no-job", "tried", refused, false, &err), ST_BUSY, &err,
+                  "activated meanwhile");
+    cr_assert_eq(store_activate(store, "tried", &after_trial, NULL, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(store_shadow_end(store, "no-job", "tried", passed, true, &err), ST_OK, "%s", err.text);
+    json_decref(refused);
+    json_decref(passed);
+}
+
 Test(database, with_a_broken_card_lists_the_others)
 {
     char surplus[ID_SIZE];
