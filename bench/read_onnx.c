@@ -1,4 +1,4 @@
-/* bench/read_onnx.c - what a network from an ONNX file gives, for bench/torchvision.py: read_onnx FILE LABELS < floats > logits.
+/* bench/read_onnx.c - what a network from an ONNX file gives, for bench/torchvision_onnx.py: read_onnx FILE LABELS < floats > logits.
  * The floats are one picture as the network sees it, [S][S] or [channels][S][S], little-endian. Says on stderr how long reading and
  * running took. */
 #include "cxrd/clock.h"

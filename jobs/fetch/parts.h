@@ -1,5 +1,5 @@
 /* jobs/fetch/parts.h - what the files behind cxrd/fetch.h share: download.c brings one file, packed.c reads an archive's,
- * unpack.c opens it, tree.c takes folders away, fetch.c makes a data set of it all. */
+ * unpack.c opens it, fetch.c makes a data set of it all. */
 #ifndef JOBS_FETCH_PARTS_H
 #define JOBS_FETCH_PARTS_H
 
