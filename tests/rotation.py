@@ -59,6 +59,7 @@ class Rotation:
         self.failures = []
         self.ran = []
         self.not_run = []
+        self.skipped = []
 
     def left(self):
         return self.until - time.time()
@@ -84,7 +85,7 @@ class Rotation:
             return False
 
     def programs(self, part):
-        """The unit programs of a part that a turn runs, in ctest's order: name, command, environment."""
+        """The unit programs of a part that a turn runs, in ctest's order: name, command (empty before it is built), environment."""
         text = subprocess.run(['ctest', '--test-dir', self.build, '--show-only=json-v1'], capture_output=True, text=True,
                               check=True).stdout
         for test in json.loads(text)['tests']:
@@ -113,7 +114,9 @@ class Rotation:
         self.ran.append(name)
         print(f'{self.preset}: {name}: {"ended with " + str(program.returncode) if program.returncode else "passed"} '
               f'in {time.time() - begun:.0f} s', flush=True)
-        if program.returncode not in (0, SKIPPED):
+        if program.returncode == SKIPPED:
+            self.skipped.append(name)
+        elif program.returncode:
             print(output[-20000:], flush=True)
             if not os.path.exists(tap) or '\nnot ok' not in '\n' + open(tap, encoding='utf-8').read():
                 self.failures.append((f'{name} under {self.preset} ended with {program.returncode}', output[-4000:]))
@@ -148,22 +151,20 @@ def turns():
 def under_tsan(until, part, share, shares):
     rotation = Rotation('tsan', until)
     rotation.configure()
-    chosen = list(rotation.programs(part))[share::shares]
-    if not rotation.make(chosen):
+    if not rotation.make(list(rotation.programs(part))[share::shares]):
         return True
-    rotation.run_all(chosen)
+    rotation.run_all(list(rotation.programs(part))[share::shares])
     return rotation.end()
 
 
 def with_coverage(until, floor):
     rotation = Rotation('coverage', until)
     rotation.configure()
-    chosen = list(rotation.programs(floor.part))
-    if not rotation.make(chosen):
+    if not rotation.make(list(rotation.programs(floor.part))):
         return True
     coverage_floor.forget(rotation.build)
-    rotation.run_all(chosen)
-    if rotation.not_run:
+    rotation.run_all(list(rotation.programs(floor.part)))
+    if rotation.not_run or rotation.skipped:
         print(f'rotation: the floor of {floor.part}/ was not judged')
         return rotation.end()
     return rotation.end([coverage_floor.judge(rotation.build, floor)])
