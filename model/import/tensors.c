@@ -89,8 +89,15 @@ static enum status tensor_note(struct importing *im, const struct array *a)
     return ST_OK;
 }
 
+/* A layer beside the network may change what goes in or what comes out: an adapter for grey pictures, a calibration. */
+static bool is_of_layer(const struct array *a)
+{
+    return ends_in(a->name, ".weight") || ends_in(a->name, ".bias") || ends_in(a->name, ".running_mean") ||
+           ends_in(a->name, ".running_var");
+}
+
 /* Tensors beside the network are not read, and the report names them. Without a head in the network, one of them may be its head or
- * lead to it; and where they are a network themselves, which of the two is meant is not known: both are refused. */
+ * lead to it; and where they are a network themselves, which of the two is meant is not known: both are refused, and so is a layer. */
 static enum status beside_check(const struct importing *im, const struct array *beside, size_t n)
 {
     char names[NAMED_BESIDE * ARRAY_NAME_SIZE] = "", prefix[ARRAY_NAME_SIZE];
@@ -103,7 +110,7 @@ static enum status beside_check(const struct importing *im, const struct array *
                          "the file has two networks, behind '%s' and '%s': save the one that is meant",
                          im->prefix, prefix);
     for (size_t i = 0; i < n; i++) {
-        if (!im->weight && !is_of_loss(beside[i].name))
+        if (!is_of_loss(beside[i].name) && (!im->weight || is_of_layer(&beside[i])))
             return not_of(im, &beside[i]);
         if (i < NAMED_BESIDE)
             used +=

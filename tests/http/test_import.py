@@ -456,7 +456,8 @@ class Networks(ImportCase):
             self.assertTrue(take_apart(file)[1] == self.numbers)
             self.assertIn(said + names, report['warnings'])
             self.assertEqual(report['tensors'], {'read': len(self.numbers), 'passed_over': len(more)})
-        for prefix, more in (('', 'metric.0'), ('', 'lossless.weight'), ('model.', 'model.criterion.pos_weight')):
+        for prefix, more in (('', 'metric.0'), ('', 'lossless.weight'), ('model.', 'model.criterion.pos_weight'), ('model.', 'adapter.weight'),
+                             ('model.', 'calibration.bias')):
             self.refuse(made(prefix, (more,)), f"'{more}' does not belong to 'mobilenet_v2'", **self.SAYS)
         self.refuse(made('model.', ('fc.weight',), ['model.classifier.']), "'fc.weight' does not belong to 'mobilenet_v2'", **self.SAYS)
         self.take(made('model.', ('criterion.pos_weight',), ['model.classifier.']), **self.SAYS)
