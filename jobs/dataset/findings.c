@@ -58,14 +58,23 @@ static void word_unknown(struct findings_reader *f, const struct label_words *w,
     f->other_words += w->n > 0;
 }
 
-/* A list as Python writes it that lacks one of its ends: what was cut off may have been findings. */
+static bool is_quote_or(char c, char bracket) { return c == '\'' || c == '"' || c == bracket; }
+
+/* A list as Python writes it, "['Mass', 'Nodule']", that lacks one of its ends: the part that was cut off may have named findings. A
+ * bracket without a quote beside it is a part of a word, "Erguss [links]". */
 static bool is_half_a_list(const char *text, size_t n)
 {
+    bool opens, closes;
+
     while (n > 0 && text[0] == ' ')
         text++, n--;
     while (n > 0 && text[n - 1] == ' ')
         n--;
-    return n > 0 && (text[0] == '[') != (text[n - 1] == ']');
+    if (n == 0)
+        return false;
+    opens = text[0] == '[' && (n == 1 || is_quote_or(text[1], ']'));
+    closes = text[n - 1] == ']' && (n == 1 || is_quote_or(text[n - 2], '['));
+    return opens != closes;
 }
 
 void findings_read(struct findings_reader *f, const char *text, size_t n, size_t line, struct table_row *row)

@@ -259,10 +259,11 @@ static void trim(const char **text, size_t *n)
 bool label_word_is(const char *text, size_t n, const char *word)
 {
     size_t m = strlen(word);
+    const bool said = m > 0;
 
     trim(&text, &n);
     trim(&word, &m);
-    return words_equal(text, n, word, m);
+    return (m > 0 || !said) && words_equal(text, n, word, m); /* "[]" is no empty cell */
 }
 
 struct label_words label_words_of(const struct labels *labels, const char *text, size_t n)

@@ -584,6 +584,20 @@ Test(formats, a_word_that_means_no_finding_is_as_one_that_is_not_named)
     release(&r);
 }
 
+Test(formats, a_bracket_within_a_word_is_no_half_of_a_list)
+{
+    static const char MAPPING[] =
+        "{\"picture\":\"f\",\"findings\":\"l\",\"words\":{\"Erguss [links]\":\"Edema\"}}";
+    struct reading r = text_of(FORMAT_CSV, "f,l\na,Erguss [links]\nb,['Mass']\nc,[Mass]\n");
+
+    r.source.mapping = MAPPING;
+    r.source.mapping_size = strlen(MAPPING);
+    read_all(&r);
+    check_said(&r, "Edema", 1, 2, 0, 0);
+    check_said(&r, "Mass", 2, 1, 0, 0);
+    release(&r);
+}
+
 /* The part that was cut off may have named findings, and the row would be a negative of them. */
 Test(formats, half_a_list_is_refused_where_other_words_are_ignored)
 {

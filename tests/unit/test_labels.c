@@ -186,3 +186,13 @@ Test(labels, are_listed_as_far_as_they_fit)
                      "number 1 of a long list, finding number 2 of a long list, finding number 3 of a long "
                      "list, finding number 4 of a long list, finding number 5 of a long list and 58 others");
 }
+
+/* Brackets and quotes stand around a word; a word of nothing else is not the empty cell. */
+Test(labels, of_a_site_are_compared_without_what_stands_around_them)
+{
+    cr_assert(label_word_is("['Erguss']", strlen("['Erguss']"), "erguss"));
+    cr_assert(label_word_is("Erguss (links", strlen("Erguss (links"), "Erguss (links)"));
+    cr_assert(label_word_is("", 0, ""));
+    cr_assert(!label_word_is("", 0, "[]"));
+    cr_assert(!label_word_is("", 0, "''"));
+}
