@@ -113,6 +113,8 @@ const char *route_thing(const struct route_table *table, const char *path)
 
 /* ---- the path that was meant ---- */
 
+enum { LONGEST_MEANT = 256 }; /* bytes of a path that may be misspelt: each route reads it */
+
 /* Words that are held against each other. */
 struct word {
     char text[WORD_COMPARED];
@@ -153,6 +155,8 @@ const char *route_meant(const struct route_table *table, const char *path)
     const char *meant = NULL;
     size_t best = WORD_COMPARED;
 
+    if (strlen(path) > LONGEST_MEANT)
+        return NULL;
     for (size_t i = 0; i < table->n; i++) {
         struct word pattern, asked;
         size_t apart;

@@ -7,7 +7,7 @@ function notice(text) {
   $('notice').hidden = !text;
 }
 
-const AGAIN_MS = 5000; // while one is being trained
+const AGAIN_MS = 5000; // while no model answers
 let again = null;
 let lacking = false;
 
@@ -16,9 +16,11 @@ async function whatNow(models) {
   if (models.some(({ backbone }) => !backbone)) return 'No model answers yet. Activate one under Models.';
   const { jobs: [running] } = await getJson('jobs?type=train&state=running&limit=1');
   if (!running) return 'No model answers yet. Train one under Train, or import one under Models and activate it.';
-  again = setTimeout(() => greet().catch(() => {}), AGAIN_MS);
   return 'No model answers yet. One is being trained, as Train shows, and answers when that has ended.';
 }
+
+/** Until a model answers: one that has been trained may become the active one a moment after it is listed. */
+const ask = () => greet().catch(() => { again = setTimeout(ask, AGAIN_MS); });
 
 /** Whether this person may ask, and whether a model answers: said at once, not when a picture has been chosen. */
 export async function greet() {
@@ -27,6 +29,7 @@ export async function greet() {
     const { active, models } = await getJson('models?limit=20');
     if (lacking && active) document.dispatchEvent(new Event('answers')); // films that were refused for want of a model are asked about again
     lacking = !active;
+    if (lacking) again = setTimeout(ask, AGAIN_MS);
     notice(active ? '' : await whatNow(models));
     return true;
   } catch (error) {
