@@ -43,7 +43,7 @@ static pthread_t other_begins(const char *sql, struct id id, const char *until)
              "); WHILE NOT EXISTS (SELECT 1 %s) LOOP PERFORM pg_sleep(0.005); END LOOP; END $$",
              id.text, sql, until);
     cr_assert_eq(pthread_create(&thread, NULL, other_main, NULL), 0);
-    while (strcmp(asked("SELECT pg_try_advisory_lock(" BEGUN ")"), "t") == 0)
+    while (strcmp(asked("SELECT pg_try_advisory_xact_lock(" BEGUN ")"), "t") == 0)
         nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
     return thread;
 }
