@@ -1,6 +1,7 @@
 /* jobs/queue/able.c - which jobs this server can do: those on data sets that it has; see worker.h and cxrd/store.h. */
 #include "worker.h"
 
+#include "cxrd/clock.h"
 #include "cxrd/dataset.h"
 #include "cxrd/log.h"
 
@@ -10,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+enum { TELL_AGAIN_S = 600 };
 
 /* A data set's, as the catalogue has it: a folder that a request can name, and no link. The database takes UTF-8 alone. */
 static bool is_folder(int at, const char *name)
@@ -41,8 +44,10 @@ void able_tell(struct runner *r, const struct able *able)
 {
     struct error err;
 
-    if (r->told_datasets && strcmp(r->told_datasets, able->datasets) == 0) /* `fetches` never changes */
+    if (r->told_datasets && strcmp(r->told_datasets, able->datasets) == 0 && /* `fetches` never changes */
+        clock_seconds() < r->tell_again)
         return;
+    r->tell_again = clock_seconds() + TELL_AGAIN_S;
     free(r->told_datasets);
     r->told_datasets = store_able_tell(r->store, able, &err) == ST_OK ? strdup(able->datasets) : NULL;
 }

@@ -46,6 +46,7 @@ struct runner {
     bool too_late;        /* to cancel it: its results are being kept */
     struct unwritten unwritten;
     char *told_datasets; /* of struct able, as the other servers were told; owned by the runner's thread */
+    double tell_again;   /* when they are told once more: a server that was away for a day has a new row */
     char left
         [ID_SIZE]; /* the runner's thread's: the job that no server can do which the log was told of last */
     bool shutdown, over; /* over: the thread is about to end */

@@ -136,7 +136,8 @@ static enum status turn(struct follower *f, struct error *err)
     return st;
 }
 
-/* A kind that cannot be taken up now does not hold the others up; one that is busy is tried again after the next turn. */
+/* A trial presupposes the epoch in which it began: until this server answers by the newest, it takes nothing up.
+ * A kind that cannot be taken up now does not hold the others up; one that is busy is tried again after the next turn. */
 static enum status take_up_changes(struct follower *f, struct error *err)
 {
     int64_t generations[N_SHARED];
@@ -148,9 +149,12 @@ static enum status take_up_changes(struct follower *f, struct error *err)
     pthread_mutex_lock(&f->watching);
     for (size_t k = 0; k < N_SHARED; k++) {
         struct watch *w = &f->watches[k];
+        struct epoch newest;
 
         if (!w->take_up || w->seen == generations[k])
             continue;
+        if (store_epoch(f->options.store, NULL, &newest, &why) != ST_OK || newest.number > answers_by(f))
+            break;
         if (w->take_up(w->arg, &why) == ST_OK)
             w->seen = generations[k];
         else if (why.code != ST_BUSY)

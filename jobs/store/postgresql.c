@@ -172,10 +172,12 @@ static enum status settle(struct server_database *d, struct error *err)
         return error_set(err, ST_IO, "the job database is not in UTF-8");
     if (PQsetnonblocking(d->connection, 1) != 0)
         return fail(d, "be reached", err);
-    snprintf(sql, sizeof sql,
-             "SET synchronous_commit = on; SET client_encoding = 'UTF8'; SET lock_timeout = 10000;"
-             "SET statement_timeout = '%ds'; SET idle_in_transaction_session_timeout = " WRITER_MS,
-             STATEMENT_S);
+    snprintf(
+        sql, sizeof sql,
+        "SET synchronous_commit = on; SET client_encoding = 'UTF8'; SET lock_timeout = 10000;"
+        "SET default_transaction_isolation = 'read committed';" /* a snapshot from before the lock is old */
+        "SET statement_timeout = '%ds'; SET idle_in_transaction_session_timeout = " WRITER_MS,
+        STATEMENT_S);
     st = run_text(d, sql, SETTLE_S, err);
     d->given_up = st != ST_OK;
     return st;
@@ -352,6 +354,21 @@ static void take(struct server_database *d, const struct sent *s, PGresult *resu
         PQclear(result);
 }
 
+/* The end of a flight. A commit there may fail, as that of a NOTIFY whose queue is full does: an error comes first then. */
+static void flight_end(struct server_database *d)
+{
+    bool ended = false;
+
+    for (int i = 0; i < 4 && !ended && !is_lost(d); i++) {
+        PGresult *result;
+
+        wait_for(d, ANSWER_S);
+        result = PQgetResult(d->connection);
+        ended = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
+        PQclear(result);
+    }
+}
+
 /* Wait for all that is on the way. */
 static enum status land(struct server_database *d, struct error *err)
 {
@@ -359,8 +376,7 @@ static enum status land(struct server_database *d, struct error *err)
         PQpipelineSync(d->connection); /* a connection that is lost by now is found to be */
         for (size_t i = 0; i < d->n_sent; i++)
             take(d, &d->sent[i], answer(d));
-        wait_for(d, ANSWER_S);
-        PQclear(PQgetResult(d->connection)); /* the flight's end */
+        flight_end(d);
         d->n_sent = 0;
     }
     d->locked |= d->open && d->broken.code == ST_OK; /* its first flight began with that */
@@ -591,8 +607,11 @@ static enum status outcome(struct server_database *d, struct error *err)
  * no two share a flush. A server that is not told looks by itself within 2 s. */
 static void say(struct server_database *d)
 {
+    const size_t before = d->n_sent + 2 > MOST_SENT ? 0 : d->n_sent; /* those are awaited first */
+
     if (put(d, "SELECT pg_notify('cxrd', '')", NULL, 0, NULL, NULL) == ST_OK)
-        d->sent[d->n_sent - 1].to_do = NULL;
+        for (size_t i = before; i < d->n_sent; i++) /* it may have to be prepared */
+            d->sent[i].to_do = NULL;
 }
 
 static enum status commit(struct database *db, bool wake, struct error *err)
