@@ -86,7 +86,8 @@ struct able {
     bool fetches;
 };
 
-/* Tell the others of this server's; again where it changes. Errors: ST_NOTFOUND (the server is none of several), ST_IO. */
+/* Tell the other servers which data sets this one has; again whenever they change. Errors: ST_NOTFOUND (this server is not
+ * among the replicas), ST_IO. */
 MUST_USE enum status store_able_tell(struct store *s, const struct able *able, struct error *err);
 
 /* A job that waits, and that no server with a lease can do: the oldest, or with `id` that one. Errors: ST_NOTFOUND, ST_IO.

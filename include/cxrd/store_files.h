@@ -13,7 +13,7 @@
 MUST_USE enum status store_job_file_put(struct store *s, const struct claim *c, const char *name,
                                         const void *bytes, size_t n, struct error *err);
 
-/* Forget it; it is no error where there is none. Errors: ST_NOTFOUND (the job), ST_CONFLICT (the claim is over), ST_IO. */
+/* Forget the file; a file that is not there is no error. Errors: ST_NOTFOUND (the job), ST_CONFLICT (the claim is over), ST_IO. */
 MUST_USE enum status store_job_file_drop(struct store *s, const struct claim *c, const char *name,
                                          struct error *err);
 

@@ -129,7 +129,7 @@ MUST_USE enum status job_report_save(struct runner *r, const char *id, enum job_
                                      struct error *err);
 
 void job_checkpoint_drop(struct runner *r,
-                         const char *id); /* of a job that has ended; it is no error where there is none */
+                         const char *id); /* of a job that has ended; a file that is not there is no error */
 void job_scores_name(int set, char name[JOB_FILE_SIZE]); /* "validation.csv"; of SCORED_ALL "scores.csv" */
 
 /* Write the scores of the sets that there are some of. Errors: ST_IO, ST_LIMIT, ST_NOMEM. */

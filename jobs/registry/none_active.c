@@ -36,7 +36,7 @@ static bool tell_training(const struct registry *r, const json_t *job, struct er
     return true;
 }
 
-/* The newest model that can be activated. False: there is none. */
+/* The newest model that can be activated. False: no model can. */
 static bool tell_model(const json_t *cards, struct error *err)
 {
     const json_t *card;
@@ -52,7 +52,7 @@ static bool tell_model(const json_t *cards, struct error *err)
     return false;
 }
 
-/* The training that runs, else the newest. False: there is none, or nothing is to be said of it. */
+/* The training that runs, else the newest. False: nothing was trained, or its state needs no advice. */
 static bool tell_newest_training(const struct registry *r, struct error *err)
 {
     const struct page pages[] = { { .limit = 1, .type = "train", .state = "running" },

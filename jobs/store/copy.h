@@ -87,7 +87,7 @@ typedef enum status copy_row_fn(void *arg, struct statement *row, struct error *
 MUST_USE enum status copy_each(struct store *s, const char *name, const char *query, size_t at_once,
                                copy_row_fn *each, void *arg, struct error *err);
 
-/* Bytes of a cell; NULL: they are none, or there is no memory, as *ret tells. */
+/* The bytes of a cell; ret->bytes is NULL where the cell is null. Errors: ST_NOMEM. */
 MUST_USE enum status copy_cell_bytes(struct statement *row, int column, struct value *ret, struct error *err);
 
 /* All rows of a table are added to `sum` and, unless it is NULL, written to `to`. */

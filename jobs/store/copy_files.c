@@ -66,7 +66,7 @@ static const char *id_in(struct statement *row, struct error *err)
 
     if (id && id_ok(id, strlen(id)))
         return id;
-    error_set(err, ST_IO, "the job database is damaged: it has an id that is none");
+    error_set(err, ST_IO, "the job database is damaged: it has an id of another form than ours");
     return NULL;
 }
 

@@ -30,7 +30,7 @@ static bool is_among(const char *const *names, size_t n, const char *name)
     return false;
 }
 
-/* NULL: it is none that is copied row by row. */
+/* NULL: the table is not copied row by row. */
 static struct copied_table *find(struct copied_table *tables, const char *name)
 {
     for (size_t i = 0; i < COPIED_TABLES; i++)

@@ -42,7 +42,7 @@ enum status store_able_tell(struct store *s, const struct able *able, struct err
                                      "tit", able->datasets, fetches_of(able), s->holder),
                        &changed, err);
     if (st == ST_OK && changed == 0)
-        st = error_set(err, ST_NOTFOUND, "this server is none of several");
+        st = error_set(err, ST_NOTFOUND, "this server is not among the replicas");
     return store_end(s, st, err);
 }
 

@@ -6,7 +6,7 @@
 
 /* ---- what a value can be ---- */
 
-/* "float32|int12", "copy": words to choose from, as they are said; "DIR|URL" and "(--weights FILE | --url URL)" are none. */
+/* "float32|int12", "copy": words to choose from, as they are said. "DIR|URL" and "(--weights FILE | --url URL)" stand for other words. */
 static bool is_choice(const char *value)
 {
     return value && value[0] >= 'a' && value[0] <= 'z' && !strchr(value, ' ');
