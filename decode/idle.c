@@ -18,6 +18,7 @@ static int code_give_back(struct dl_phdr_info *library, size_t size, void *arg)
         const uintptr_t begin = (library->dlpi_addr + s->p_vaddr) & ~(page - 1);
 
         if (s->p_type == PT_LOAD && (s->p_flags & PF_X) && !(s->p_flags & PF_W))
+            /* NOLINTNEXTLINE(performance-no-int-to-ptr): the loader tells addresses as numbers */
             madvise((void *)begin, library->dlpi_addr + s->p_vaddr + s->p_filesz - begin, MADV_DONTNEED);
     }
     return 0;

@@ -7,9 +7,9 @@
 
 void pages_ready(void *at, size_t n)
 {
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = ((uintptr_t)at + page - 1) & ~(page - 1),
-                    end = ((uintptr_t)at + n) & ~(page - 1);
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)at,
+                    begin = (from + page - 1) & ~(page - 1), end = (from + n) & ~(page - 1);
 
     if (begin < end)
-        madvise((void *)begin, end - begin, MADV_POPULATE_WRITE);
+        madvise((char *)at + (begin - from), end - begin, MADV_POPULATE_WRITE);
 }

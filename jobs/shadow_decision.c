@@ -31,7 +31,8 @@ static bool agrees(const struct shadow_counts *c, double discordance, char reaso
 
     if (c->failed > 0)
         snprintf(reason, REASON_TEXT, "it could not answer %llu of %llu pictures",
-                 (unsigned long long)c->failed, (unsigned long long)(c->pictures + c->failed));
+                 (unsigned long long)c->failed,
+                 (unsigned long long)c->pictures + (unsigned long long)c->failed);
     else if (k == c->labels.n)
         snprintf(reason, REASON_TEXT,
                  "no finding has a verdict of both models, so that they cannot be compared");

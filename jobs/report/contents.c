@@ -10,16 +10,14 @@
 #define SECTION   "<section><h2>"
 #define TITLE_END "</h2>"
 
+static char anchor_character(unsigned char c) { return isalnum(c) ? (char)tolower(c) : '-'; }
+
 /* "In short" is "part-in-short", which no other element is called. Titles are texts of ours, in ASCII. */
 static void anchor_put(struct buf *out, const char *title, size_t n)
 {
     buf_puts(out, "part-");
-    for (size_t i = 0; i < n; i++) {
-        const unsigned char c = (unsigned char)title[i];
-        const char put = isalnum(c) ? (char)tolower(c) : '-';
-
-        buf_put(out, &put, 1);
-    }
+    for (size_t i = 0; i < n; i++)
+        buf_put(out, &(char){ anchor_character((unsigned char)title[i]) }, 1);
 }
 
 /* The title of the section that begins at `at`. */

@@ -48,8 +48,8 @@ const char *const POSTGRESQL_MIGRATIONS[] = {
      "  previous TEXT REFERENCES profiles(id) ON DELETE SET NULL);"
      "CREATE TABLE model_signatures(model TEXT PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE,"
      "  sha256 TEXT NOT NULL, signature TEXT NOT NULL);"),
-    "CREATE TABLE leases(job BIGINT PRIMARY KEY REFERENCES jobs(seq) ON DELETE CASCADE,"
-    "  token BIGINT NOT NULL, holder TEXT NOT NULL, until BIGINT NOT NULL);",
+    ("CREATE TABLE leases(job BIGINT PRIMARY KEY REFERENCES jobs(seq) ON DELETE CASCADE,"
+     "  token BIGINT NOT NULL, holder TEXT NOT NULL, until BIGINT NOT NULL);"),
     ("CREATE TABLE job_files(job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, name TEXT NOT NULL,"
      "  sha256 TEXT NOT NULL, bytes BYTEA NOT NULL, PRIMARY KEY(job, name));"
      "CREATE TABLE model_files(model TEXT PRIMARY KEY REFERENCES models(id) ON DELETE CASCADE,"

@@ -12,10 +12,8 @@ static enum status record_read(struct store *s, const char *job, json_t **ret, s
     enum status st = store_row(s, stmt, err);
     const char *text = st == ST_OK ? store_column(stmt, 0) : NULL;
 
-    if (st == ST_OK && !text)
-        st = store_broken(s, err, "record");
     if (st == ST_OK)
-        st = json_read(text, strlen(text), 0, ret, NULL);
+        st = text ? json_read(text, strlen(text), 0, ret, NULL) : store_broken(s, err, "record");
     store_done(stmt);
     if (st == ST_NOMEM)
         return error_nomem(err);

@@ -118,7 +118,7 @@ static bool take(const char *bytes, const struct head *h, struct stretch_scores 
 
 static size_t bytes_of(const struct head *h)
 {
-    return sizeof *h + h->n * 2 * sizeof(uint32_t) + (size_t)h->n * h->n_labels * sizeof(float) +
+    return sizeof *h + (size_t)h->n * 2 * sizeof(uint32_t) + (size_t)h->n * h->n_labels * sizeof(float) +
            h->sentences + DIGEST_TEXT_SIZE;
 }
 

@@ -118,12 +118,14 @@ static const char *check_name(struct host *ret)
     return ret->literal ? NULL : "it is neither a name nor an address such as 192.0.2.1";
 }
 
+static char lower(unsigned char c) { return (char)tolower(c); }
+
 static const char *read_name(const char *text, size_t n, struct host *ret)
 {
     if (n > MAX_NAME)
         return "its name is too long";
     for (size_t i = 0; i < n; i++) {
-        ret->name[i] = (char)tolower((unsigned char)text[i]);
+        ret->name[i] = lower((unsigned char)text[i]);
         if (!strchr(NAME_CHARACTERS, ret->name[i]))
             return "it is not the name of a host";
     }

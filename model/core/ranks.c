@@ -42,7 +42,12 @@ struct ranks {
     bool *told;    /* [n] */
 };
 
-size_t ranks_n(const struct ranks *r) { return r ? r->n : 1; }
+size_t ranks_n(const struct ranks *r)
+{
+    assert(!r || r->n > 0);
+    return r ? r->n : 1;
+}
+
 size_t ranks_me(const struct ranks *r) { return r ? r->me : 0; }
 const char *ranks_name(const struct ranks *r, size_t rank) { return r ? r->names[rank] : ""; }
 bool ranks_lost(const struct ranks *r) { return r && r->lost; }
@@ -174,18 +179,20 @@ static enum status hear_failure(struct ranks *r, size_t whose, const struct erro
 {
     const enum status st = (enum status)r->words[whose].status;
     char text[sizeof mine->text] = "";
+    const bool own = whose == r->me;
     enum status heard;
 
+    assert(mine || !own);
     send_all(r, NULL, 0);
     receive_nothing(r);
-    if (whose == r->me)
+    if (own)
         send_all(r, mine->text, sizeof mine->text);
     else
         r->in[whose] = (struct iovec){ text, sizeof text };
     heard = exchange(r, err);
     if (heard != ST_OK)
         return heard;
-    if (whose == r->me) {
+    if (own) {
         r->why = *mine;
         return over(r, st, err);
     }
@@ -562,6 +569,7 @@ enum status ranks_sum(struct ranks *r, size_t n_parts, size_t width, float *cons
         return done(r, st);
     at = ranks_share(r, r->me, n);
     add_tree(vectors, n_parts, ranks_share(r, r->me + 1, n) - at);
+    assert(vectors[0]);
     if (vectors[0] != *parts + at)
         memcpy(*parts + at, vectors[0], (ranks_share(r, r->me + 1, n) - at) * sizeof(float));
     return done(r, gather(r, *parts, sizeof(float), NULL, n, err));

@@ -270,6 +270,7 @@ static struct panel panel_of(const struct geometry *g, const struct operands *o,
 {
     const size_t tiles = (s->n + MR - 1) / MR, weights = g->out.c * s->runs * s->size;
 
+    assert(tiles > 0);
     return (struct panel){ .g = g,
                            .s = s,
                            .ask = weights < MANY_WEIGHTS ? 0 : ((size_t)P * P / 16 + tiles - 1) / tiles,
@@ -328,6 +329,7 @@ static void any_tile(const struct panel *p, bool half, size_t mr, size_t t)
 #define PIXEL_NEXT(r, from)   x##r += (from)[r] == ZEROS ? 0 : s->panel;
 #define PIXEL_FINISH(r, what) pixel_finish(what, half, p, t + (r), low##r, high##r);
 
+/* NOLINTNEXTLINE(readability-function-*): counted with each pixel's lines written out */
 ALWAYS_INLINE void tile_whole(const bool half, const struct panel *p, size_t t)
 {
     const struct strip *s = p->s;

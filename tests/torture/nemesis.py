@@ -81,15 +81,21 @@ class Node:
 
     def start(self):
         """It needs the database at its start, so it is tried until there is one."""
+        reasons = []
+
         def began():
             try:
                 self.server = program.Server('--listen', f'127.0.0.1:{self.port}', '--store', self.store, '--job-queue', '100',
                                              '--keep-models', '100000',  # the checker looks for the model of each job
                                              '--log-level', 'warn', state=self.state, datasets=dataset.tiny(), threads=1)
-            except AssertionError:
+            except AssertionError as error:
+                reasons.append(error)
                 return False
             return True
-        program.poll(began, f'server {self.number} begins')
+        try:
+            program.poll(began, f'server {self.number} begins')
+        except AssertionError as error:
+            raise AssertionError(f'{error}; tried {len(reasons)} times, at last: {reasons[-1]}') from None
 
     def is_ready(self):
         return load.ask(('127.0.0.1', self.port), 'GET', '/readyz').status == 200
