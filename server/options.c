@@ -11,9 +11,17 @@
 #include <string.h>
 #include <strings.h>
 
-static bool parse_size(const char *text, bool bytes, size_t *ret)
+/* K, M or G as a power of 2; 0: none of them. */
+static unsigned unit_shift(char c)
 {
     static const char UNITS[] = "KMG";
+    const char *unit = strchr(UNITS, toupper((unsigned char)c));
+
+    return c && unit ? 10 * (unsigned)(unit - UNITS + 1) : 0;
+}
+
+static bool parse_size(const char *text, bool bytes, size_t *ret)
+{
     unsigned long long v;
     char *end;
 
@@ -22,10 +30,9 @@ static bool parse_size(const char *text, bool bytes, size_t *ret)
     if (end == text || !isdigit((unsigned char)text[0]) || errno != 0)
         return false;
     if (bytes && *end && end[1] == '\0') {
-        const char *unit = strchr(UNITS, toupper((unsigned char)*end));
-        const unsigned shift = unit ? 10 * (unsigned)(unit - UNITS + 1) : 0;
+        const unsigned shift = unit_shift(*end);
 
-        if (!unit || v > (SIZE_MAX >> shift))
+        if (shift == 0 || v > (SIZE_MAX >> shift))
             return false;
         v <<= shift;
         end++;

@@ -7,6 +7,8 @@
  * inside. */
 #include "kernels.h"
 
+#include <assert.h>
+
 /* One side of a window, and of what it looks at. */
 struct along {
     size_t taps, stride, dilation, pad, in, out;
@@ -107,6 +109,7 @@ size_t phase_tap(const struct geometry *forward, const struct phase *p, size_t t
     const struct along rows = rows_of(forward), columns = columns_of(forward);
     const struct side h = side_of(p->row, &rows), w = side_of(p->column, &columns);
 
+    assert(w.taps > 0);
     return (h.first + (h.taps - 1 - tap / w.taps) * h.step) * forward->window.w + w.first +
            (w.taps - 1 - tap % w.taps) * w.step;
 }

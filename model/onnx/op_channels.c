@@ -27,29 +27,48 @@ static size_t place_of(int64_t place, size_t n)
     return from_0 < 0 ? 0 : from_0 > (int64_t)n ? n : (size_t)from_0;
 }
 
+/* The lists of a slice. */
+struct slice_lists {
+    const int64_t *starts, *ends, *axes, *by; /* [n]; axes NULL: 0, 1, …; by NULL: each */
+    size_t n;
+};
+
+static bool slice_read(struct reader *r, struct slice_lists *ret)
+{
+    struct slice_lists s = { 0 };
+    size_t n_ends = 0, n_axes = 0, n_by = 0;
+    const bool all =
+        integers_of(r, 1, "starts", &s.n, &s.starts) && integers_of(r, 2, "ends", &n_ends, &s.ends);
+    const bool has_axes = integers_of(r, 3, "axes", &n_axes, &s.axes),
+               has_by = integers_of(r, 4, "steps", &n_by, &s.by);
+
+    if (r->st == ST_OK && (!all || s.n != n_ends || (has_axes && n_axes != s.n) || (has_by && n_by != s.n)))
+        reader_refuse(r, "its starts, ends, axes and steps are not equally many");
+    s.axes = has_axes ? s.axes : NULL;
+    s.by = has_by ? s.by : NULL;
+    *ret = s;
+    return r->st == ST_OK;
+}
+
 /* The one axis that a slice cuts, if it does; every other must stay whole. */
 void build_slice(struct reader *r)
 {
     const struct view v = view_by_channel(r, input_view(r, 0));
-    const int64_t *starts = NULL, *ends = NULL, *axes = NULL, *by = NULL;
-    size_t n = 0, n_ends = 0, n_axes = 0, n_by = 0, first = 0, channels;
-    const bool all = integers_of(r, 1, "starts", &n, &starts) && integers_of(r, 2, "ends", &n_ends, &ends);
-    const bool has_axes = integers_of(r, 3, "axes", &n_axes, &axes),
-               has_by = integers_of(r, 4, "steps", &n_by, &by);
+    struct slice_lists s;
+    size_t first = 0, channels;
 
-    if (r->st == ST_OK && (!all || n != n_ends || (has_axes && n_axes != n) || (has_by && n_by != n)))
-        reader_refuse(r, "its starts, ends, axes and steps are not equally many");
-    if (r->st != ST_OK)
+    if (!slice_read(r, &s))
         return;
     channels = v.dims.at[view_channel_axis(&v)];
-    for (size_t i = 0; i < n && r->st == ST_OK; i++) {
-        const size_t axis = axis_of(r, has_axes ? axes[i] : (int64_t)i, v.dims.rank);
+    for (size_t i = 0; i < s.n && r->st == ST_OK; i++) {
+        const size_t axis = axis_of(r, s.axes ? s.axes[i] : (int64_t)i, v.dims.rank);
         const size_t size = r->st == ST_OK ? v.dims.at[axis] : 0;
-        const size_t from = place_of(starts[i], size), to = place_of(ends[i], size);
+        const size_t from = place_of(s.starts[i], size), to = place_of(s.ends[i], size);
+        const bool each = !s.by || s.by[i] == 1;
 
-        if (r->st != ST_OK || ((!has_by || by[i] == 1) && from == 0 && to == size))
+        if (r->st != ST_OK || (each && from == 0 && to == size))
             continue;
-        if (axis != view_channel_axis(&v) || (has_by && by[i] != 1))
+        if (axis != view_channel_axis(&v) || !each)
             reader_refuse(r, "it takes something else than channels in a row");
         else if (channels != size)
             reader_refuse(r, "it cuts axis %zu twice", axis);

@@ -112,7 +112,7 @@ static void tensor_fill(struct reader *r, const struct tensor *t, float *ret_val
     constant_read(r, from, &c);
     if (r->st == ST_OK && (!c.floats || c.count != t->count))
         reader_refuse(r, "the constant '%s' is not what the metadata say: %zu numbers", t->name, t->count);
-    if (r->st == ST_OK)
+    if (r->st == ST_OK && c.floats)
         memcpy(ret_values + t->offset, c.floats, t->count * sizeof *ret_values);
 }
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zip.h>
+#include <zip.h> /* NOLINT(readability-duplicate-include): libzip's, not ours */
 
 enum { MAX_FILES = 1 << 14, PIECE = 64 << 10 };
 

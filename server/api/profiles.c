@@ -12,6 +12,7 @@
 #include "cxrd/train_config.h"
 #include "cxrd/utf8.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -182,9 +183,11 @@ static enum status validation_find(const struct work *work, const char *id, cons
 {
     json_t *job = NULL;
     const char *state, *scored, *made, *type;
-    enum status st = id_ok(id, strlen(id)) ? runner_job(work->runner, id, &job, err)
-                                           : error_set(err, ST_NOTFOUND, "there is no job '%.36s'", id);
+    enum status st;
 
+    assert(id);
+    st = id_ok(id, strlen(id)) ? runner_job(work->runner, id, &job, err)
+                               : error_set(err, ST_NOTFOUND, "there is no job '%.36s'", id);
     if (st != ST_OK)
         return st;
     state = json_string_value(json_object_get(job, "state"));

@@ -95,7 +95,10 @@ enum precision precision_named(const char *name)
 {
     enum precision precision = PRECISION_FLOAT32;
 
-    if (name && !precision_parse(name, &precision))
-        assert(!"checked before");
+    if (name) {
+        const bool parsed = precision_parse(name, &precision);
+
+        assert(parsed); /* by check_precision(), when the options were read */
+    }
     return precision;
 }

@@ -5,6 +5,7 @@
 #include "cxrd/session.h"
 #include "cxrd/thread.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { AHEAD = 16 }; /* pictures a thread, so that one which takes long keeps few others from going on */
@@ -166,9 +167,11 @@ enum status ask_many(const struct predictor *a, const struct path_list *pictures
 {
     struct many m = { .predictor = a, .pictures = pictures, .n = pictures->n ? pictures->n : 1 };
     const size_t n_hands = threads < m.n ? threads : m.n;
-    struct hand *hands = calloc(n_hands, sizeof *hands);
+    struct hand *hands;
     enum status st;
 
+    assert(n_hands > 0);
+    hands = calloc(n_hands, sizeof *hands);
     m.n_outcomes = AHEAD * n_hands;
     m.outcomes = calloc(m.n_outcomes, sizeof *m.outcomes);
     pthread_mutex_init(&m.lock, NULL);

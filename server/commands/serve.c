@@ -221,18 +221,30 @@ static enum status trials_start(struct app *app, struct error *err)
     return st;
 }
 
-static enum status app_start(struct server *s, const struct serve_options *o, struct error *err)
+/* The state folder, which is this server's alone, and the store. */
+static enum status state_start(struct server *s, const struct serve_options *o, struct error *err)
 {
     struct app *app = &s->app;
     char database[PATH_MAX];
     enum status st = folder_make(o->state, err);
 
+    snprintf(database, sizeof database, "%s/" STATE_DATABASE, o->state);
     if (st == ST_OK)
         st = state_lock(o->state, &s->lock, err);
-    snprintf(database, sizeof database, "%s/" STATE_DATABASE, o->state);
-    app_describe(app, o);
     if (st == ST_OK)
-        st = metrics_new(&ROUTES, &app->accounting.metrics, err);
+        st = store_open(o->store ? o->store : database, &app->work.store, err);
+    app->serving.store = app->work.store;
+    if (st == ST_OK)
+        st = patients_start(s, o, err);
+    app->serving.patients_key = &s->patients_key;
+    return st;
+}
+
+/* Metrics, monitors and the audit log. */
+static enum status accounting_start(struct app *app, const struct serve_options *o, struct error *err)
+{
+    enum status st = metrics_new(&ROUTES, &app->accounting.metrics, err);
+
     app->serving.metrics = app->accounting.metrics;
     if (st == ST_OK)
         st = drift_monitor_new(&app->accounting.drift, err);
@@ -243,29 +255,32 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
         st = feedback_monitor_new(&app->accounting.feedback, err);
     if (st == ST_OK && o->audit)
         st = audit_open(o->audit, o->audit_bytes, &app->accounting.audit, err);
-    if (st == ST_OK)
-        st = store_open(o->store ? o->store : database, &app->work.store, err);
-    if (st == ST_OK)
-        st = patients_start(s, o, err);
-    app->serving.patients_key = &s->patients_key;
-    app->serving.store = app->work.store;
-    if (st == ST_OK)
-        st = outgoing_start(app, o, err);
-    if (st == ST_OK && o->model_keys)
-        st = signers_load(o->model_keys, &app->model_signers, err);
+    return st;
+}
+
+/* The models and their profiles. Files that an earlier run has left and that the store does not know are swept before. */
+static enum status models_start(struct app *app, const struct serve_options *o, struct error *err)
+{
+    struct registry_options registry = { app->serving.precision, o->loaded_models, NULL, on_deleted, app };
+    enum status st = o->model_keys ? signers_load(o->model_keys, &app->model_signers, err) : ST_OK;
+
     if (st == ST_OK)
         st = profiles_start(app, o, err);
-    if (st == ST_OK) {
-        state_sweep(o->state, app->work.store);
-        datasets_sweep(o->datasets, app->work.store);
-        st = registry_open(app->work.store, o->state,
-                           &(struct registry_options){ app->serving.precision, o->loaded_models,
-                                                       app->model_signers, on_deleted, app },
-                           &app->work.registry, err);
-        app->serving.registry = app->work.registry;
-    }
-    if (st == ST_OK)
-        st = score_writer_start(app->work.store, o->keep_scores, &app->serving.score_writer, err);
+    if (st != ST_OK)
+        return st;
+    state_sweep(o->state, app->work.store);
+    datasets_sweep(o->datasets, app->work.store);
+    registry.signers = app->model_signers;
+    st = registry_open(app->work.store, o->state, &registry, &app->work.registry, err);
+    app->serving.registry = app->work.registry;
+    return st;
+}
+
+/* Everything that a prediction needs beside the active model, and the trials of other models. */
+static enum status serving_start(struct app *app, const struct serve_options *o, struct error *err)
+{
+    enum status st = score_writer_start(app->work.store, o->keep_scores, &app->serving.score_writer, err);
+
     if (st == ST_OK)
         st = decoder_start(app, o, err);
     if (st == ST_OK)
@@ -274,6 +289,24 @@ static enum status app_start(struct server *s, const struct serve_options *o, st
         st = prediction_pool_new(o->threads, &app->serving.pool, err);
     if (st == ST_OK)
         st = trials_start(app, err);
+    return st;
+}
+
+static enum status app_start(struct server *s, const struct serve_options *o, struct error *err)
+{
+    struct app *app = &s->app;
+    enum status st;
+
+    app_describe(app, o);
+    st = state_start(s, o, err);
+    if (st == ST_OK)
+        st = accounting_start(app, o, err);
+    if (st == ST_OK)
+        st = outgoing_start(app, o, err);
+    if (st == ST_OK)
+        st = models_start(app, o, err);
+    if (st == ST_OK)
+        st = serving_start(app, o, err);
     if (st == ST_OK && o->s3_credentials)
         st = credentials_load(o->s3_credentials, &app->s3_credentials, err);
     if (st == ST_OK)

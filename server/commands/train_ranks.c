@@ -154,7 +154,7 @@ static int train_beside(const struct train_options *o, struct ranks *ranks)
         st = train_as_rank(o, ranks, &config, init, &err);
     st = ranks_end(ranks, st, &err);
     model_unref(init);
-    if (ranks_misses(ranks, 0))
+    if (st != ST_OK && ranks_misses(ranks, 0))
         return command_fail(&COMMAND, &err);
     return EXIT_DONE;
 }

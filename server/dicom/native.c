@@ -14,11 +14,13 @@ static const char *keyword_of(const char *tag)
         { "0008119A", "OtherFailuresSequence" },
     };
 
-    for (size_t i = 0; i < sizeof KEYWORDS / sizeof KEYWORDS[0]; i++)
-        if (strcmp(KEYWORDS[i][0], tag) == 0)
-            return KEYWORDS[i][1];
-    assert(!"an attribute of PS3.18, I.2");
-    return "";
+    enum { N = sizeof KEYWORDS / sizeof KEYWORDS[0] };
+    size_t i = 0;
+
+    while (i < N && strcmp(KEYWORDS[i][0], tag) != 0)
+        i++;
+    assert(i < N); /* an attribute of PS3.18, I.2 */
+    return KEYWORDS[i][1];
 }
 
 static void text_write(const char *text, struct buf *out)

@@ -129,15 +129,17 @@ static size_t most_streams(const struct http_options *o)
     return o->max_streams < half ? o->max_streams : half;
 }
 
-enum status http_start(const struct http_options *options, struct app *app, struct http **ret_http,
-                       struct error *err)
+/* Memory and locks; no thread yet. */
+static struct http *http_new(const struct http_options *options, struct app *app)
 {
     struct http *h = calloc(1, sizeof *h);
-    const struct acceptor_calls calls = { has_room, take_connection, h };
-    enum status st;
+    struct files *files = files_new(options->files);
 
-    if (!h)
-        return error_nomem(err);
+    if (!h || !files) {
+        free(h);
+        files_free(files);
+        return NULL;
+    }
     h->options = *options;
     h->app = app;
     h->listen_fd = -1;
@@ -145,27 +147,44 @@ enum status http_start(const struct http_options *options, struct app *app, stru
     h->bodies.bytes.limit =
         options->max_upload > LEAST_BODIES / UPLOADS ? UPLOADS * options->max_upload : LEAST_BODIES;
     h->replies.limit = MAX_REPLIES;
-    h->files = files_new(options->files);
-    if (!h->files) {
-        free(h);
-        return error_nomem(err);
-    }
+    h->files = files;
     pthread_mutex_init(&h->lock, NULL);
     condition_init(&h->quiet);
+    return h;
+}
+
+static enum status queues_start(struct http *h, struct error *err)
+{
+    const struct http_options *o = &h->options;
+    const struct {
+        size_t threads, room;
+    } of[N_QUEUES] = {
+        [QUEUE_PREDICT] = { o->workers, o->queue },
+        [QUEUE_DECODE] = { o->decode_workers, o->queue },
+        [QUEUE_LOAD] = { 1, o->queue }, /* one load at a time: each takes a model's memory and a core */
+        [QUEUE_RESULTS] = { RESULT_WORKERS, o->queue },
+        [QUEUE_FILES] = { FILE_WORKERS, FILE_QUEUE },
+        [QUEUE_METRICS] = { 1, SIZE_MAX },
+    };
+    enum status st = ST_OK;
+
+    for (size_t i = QUEUE_PREDICT; i < N_QUEUES && st == ST_OK; i++)
+        st = work_queue_start(of[i].threads, of[i].room, work_do, &h->queues[i], err);
+    return st;
+}
+
+enum status http_start(const struct http_options *options, struct app *app, struct http **ret_http,
+                       struct error *err)
+{
+    struct http *h = http_new(options, app);
+    const struct acceptor_calls calls = { has_room, take_connection, h };
+    enum status st;
+
+    if (!h)
+        return error_nomem(err);
     st = listen_open(options->listen, &h->listen_fd, h->address, err);
     if (st == ST_OK)
-        st = work_queue_start(options->workers, options->queue, work_do, &h->queues[QUEUE_PREDICT], err);
-    if (st == ST_OK)
-        st =
-            work_queue_start(options->decode_workers, options->queue, work_do, &h->queues[QUEUE_DECODE], err);
-    if (st == ST_OK) /* one load at a time: each takes a model's memory and a core */
-        st = work_queue_start(1, options->queue, work_do, &h->queues[QUEUE_LOAD], err);
-    if (st == ST_OK)
-        st = work_queue_start(RESULT_WORKERS, options->queue, work_do, &h->queues[QUEUE_RESULTS], err);
-    if (st == ST_OK)
-        st = work_queue_start(FILE_WORKERS, FILE_QUEUE, work_do, &h->queues[QUEUE_FILES], err);
-    if (st == ST_OK)
-        st = work_queue_start(1, SIZE_MAX, work_do, &h->queues[QUEUE_METRICS], err);
+        st = queues_start(h, err);
     if (st == ST_OK)
         st = sse_start(most_streams(options), options->ping_s, &h->replies, &h->streams, err);
     if (st == ST_OK)

@@ -128,6 +128,15 @@ static void word_put(struct word *w, char c)
         w->text[w->n++] = c;
 }
 
+/* A piece between slashes, in small letters, or '*' for any text. */
+static void piece_put(struct word *w, const char *piece, size_t n, bool any)
+{
+    if (any)
+        word_put(w, '*');
+    for (size_t i = 0; i < n && !any; i++)
+        word_put(w, (char)tolower((unsigned char)piece[i]));
+}
+
 /* A pattern and a path without what may be any text, and without regard to the case of letters: an id is '*' in both. */
 static void fold(const char *pattern, const char *path, struct word *ret_pattern, struct word *ret_path)
 {
@@ -136,10 +145,8 @@ static void fold(const char *pattern, const char *path, struct word *ret_pattern
         const size_t n = strcspn(pattern, "/"), m = strcspn(path, "/");
         const bool any = *pattern == '{' && m > 0;
 
-        for (size_t i = 0; i < (*pattern == '{' ? 1 : n); i++)
-            word_put(ret_pattern, *pattern == '{' ? '*' : pattern[i]);
-        for (size_t i = 0; i < (any ? 1 : m); i++)
-            word_put(ret_path, any ? '*' : (char)tolower((unsigned char)path[i]));
+        piece_put(ret_pattern, pattern, n, *pattern == '{');
+        piece_put(ret_path, path, m, any);
         ret_path->any += any;
         pattern += n;
         path += m;

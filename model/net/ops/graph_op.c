@@ -60,7 +60,7 @@ void graph_share_channels(struct op *op, size_t P)
     const size_t pixels = s.h * s.w;
 
     op->kernel_units = op->units;
-    if (pixels > FEW_PIXELS || (pixels >= 2 * STRIP && op->g.out.c < FEW_PANELS * P))
+    if (pixels > FEW_PIXELS || (pixels >= (size_t)2 * STRIP && op->g.out.c < FEW_PANELS * P))
         return;
     op->units = op->g.out.c / P;
     op->grain = 1;
