@@ -334,41 +334,64 @@ enum status figure_add_macro_auroc(struct figure *f, double weight, const struct
     return st;
 }
 
-/* The means of all findings with their errors, and how much better the loss is than that of the base rates. */
-static enum status estimate_means(const struct judged *j, const struct scores *guess, struct evaluation *e)
+static enum status loss_estimate(const struct judged *j, struct estimate *ret)
 {
-    struct figure loss = { 0 }, gain = { 0 }, auroc = { 0 };
+    struct figure loss = { 0 };
     enum status st = figure_init(&loss, &j->patients);
 
     if (st == ST_OK)
-        st = figure_init(&gain, &j->patients);
-    if (st == ST_OK)
-        st = figure_init(&auroc, &j->patients);
-    if (st == ST_OK)
         st = figure_add_loss(&loss, 1, j->s, j->values);
+    if (st == ST_OK)
+        st = figure_estimate(&loss, ret);
+    figure_release(&loss);
+    estimate_cut(ret, 0, INFINITY);
+    return st;
+}
+
+/* By how much the loss is lower than that of the base rates. */
+static enum status gain_estimate(const struct judged *j, const struct scores *guess, struct estimate *ret)
+{
+    struct figure gain = { 0 };
+    enum status st = figure_init(&gain, &j->patients);
+
     if (st == ST_OK)
         st = figure_add_loss(&gain, -1, j->s, j->values);
     if (st == ST_OK)
         st = figure_add_loss(&gain, 1, guess, j->values);
     if (st == ST_OK)
+        st = figure_estimate(&gain, ret);
+    if (st == ST_OK && ret->error < ROUNDING)
+        ret->error = ret->low = ret->high = NAN; /* rows that are all alike are not many */
+    figure_release(&gain);
+    return st;
+}
+
+static enum status macro_auroc_estimate(const struct judged *j, struct estimate *ret)
+{
+    struct figure auroc = { 0 };
+    enum status st = figure_init(&auroc, &j->patients);
+
+    if (st == ST_OK)
         st = figure_add_macro_auroc(&auroc, 1, j->s);
     if (st == ST_OK)
-        st = figure_estimate(&loss, &e->loss);
+        st = figure_estimate(&auroc, ret);
+    figure_release(&auroc);
+    estimate_cut(ret, 0, 1);
+    return st;
+}
+
+/* The means of all findings with their errors, and how much better the loss is than that of the base rates. */
+static enum status estimate_means(const struct judged *j, const struct scores *guess, struct evaluation *e)
+{
+    enum status st = loss_estimate(j, &e->loss);
+
     if (st == ST_OK)
-        st = figure_estimate(&gain, &e->loss_gain);
-    if (st == ST_OK && e->loss_gain.error < ROUNDING)
-        e->loss_gain.error = e->loss_gain.low = e->loss_gain.high =
-            NAN; /* rows that are all alike are not many */
+        st = gain_estimate(j, guess, &e->loss_gain);
     if (st == ST_OK)
-        st = figure_estimate(&auroc, &e->macro_auroc);
+        st = macro_auroc_estimate(j, &e->macro_auroc);
     if (st == ST_OK)
         st = macro_brier_estimate(j, e, &e->macro_brier);
-    estimate_cut(&e->loss, 0, INFINITY);
-    estimate_cut(&e->macro_auroc, 0, 1);
     estimate_cut(&e->macro_brier, 0, 1);
-    figure_release(&auroc);
-    figure_release(&gain);
-    figure_release(&loss);
     return st;
 }
 
