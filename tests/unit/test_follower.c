@@ -27,9 +27,14 @@ static int64_t answers_by(void *arg, char fault[sizeof((struct error *)0)->text]
     return atomic_load(&epoch);
 }
 
+static atomic_bool following, held; /* the newest epoch is being followed, for as long as it is held */
+
 static enum status follow(void *arg, const struct epoch *e, struct error *err)
 {
     (void)arg, (void)err;
+    atomic_store(&following, true);
+    while (atomic_load(&held))
+        nap();
     atomic_store(&epoch, e->number);
     return ST_OK;
 }
@@ -123,4 +128,48 @@ Test(follower, listens_again_though_it_is_not_in_step)
     cr_assert_str_eq(asked(sql), "t");
     while ((now = listening()) == 0 || now == before)
         nap();
+}
+
+/* ---- */
+
+static _Atomic int64_t
+    taken_in; /* the epoch by which this server answered when it took the trial up; 0: not yet */
+
+static enum status note(void *arg, struct error *err)
+{
+    (void)arg, (void)err;
+    atomic_store(&taken_in, atomic_load(&epoch));
+    return ST_OK;
+}
+
+/* It would be called off for want of its epoch. Another change is taken up slowly before it, so that the next look begins while the epoch is being followed. */
+Test(follower, takes_no_trial_up_before_the_epoch_in_which_it_began)
+{
+    int64_t before;
+
+    follower_watch(follower, SHARED_CANARY, note, NULL);
+    while (!(before = atomic_load(&taken_in)))
+        nap();
+    follower_watch(follower, SHARED_MODELS, slow, NULL);
+    while (!atomic_load(&taking))
+        nap();
+    for (int i = 0; i < 1250; i++) /* 2.5 s: it looks by itself, and finds nothing new */
+        nap();
+    atomic_store(&taken_in, 0);
+    atomic_store(&held, true);
+    atomic_store(&following, false);
+    activated("second");
+    while (!atomic_load(&following))
+        nap();
+    changed(
+        "INSERT INTO generations(name, number) VALUES('canary', 1) ON CONFLICT(name) DO UPDATE SET number ="
+        " generations.number + 1");
+    atomic_store(&taken, true);
+    for (int i = 0; i < 250; i++)
+        nap();
+    cr_assert_eq(atomic_load(&taken_in), 0, "it was taken up in epoch %d", (int)atomic_load(&taken_in));
+    atomic_store(&held, false);
+    while (!atomic_load(&taken_in))
+        nap();
+    cr_assert_eq(atomic_load(&taken_in), before + 1);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static void beside_begin(void)
 {
@@ -60,7 +61,7 @@ Test(beside, a_claim_passes_over_a_job_that_another_has_locked, .timeout = 60)
 }
 
 /* The runner's write waits while another takes the job over, and finds the next token, not the one that stood there when it began. */
-Test(beside, a_write_that_waited_for_a_takeover_is_refused, .timeout = 60)
+static void check_write_that_waited(struct store *s)
 {
     const struct id id = added("{}");
     struct claim claim;
@@ -74,11 +75,28 @@ Test(beside, a_write_that_waited_for_a_takeover_is_refused, .timeout = 60)
         other_begins("UPDATE jobs SET started_at = 'now' WHERE seq = the_job;"
                      " UPDATE leases SET token = token + 1 WHERE job = the_job",
                      id, "FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))");
-    check_refusal("tell", store_job_tell(store, &claim, "epoch", data, NULL, &err), ST_CONFLICT, &err,
+    check_refusal("tell", store_job_tell(s, &claim, "epoch", data, NULL, &err), ST_CONFLICT, &err,
                   "no longer");
     pthread_join(thread, NULL);
     cr_assert_str_eq(asked("SELECT count(*) FROM events WHERE name = 'epoch'"), "0");
     json_decref(data);
+}
+
+Test(beside, a_write_that_waited_for_a_takeover_is_refused, .timeout = 60) { check_write_that_waited(store); }
+
+/* A store as it is where the operator has given the database, or the role, another level of isolation than PostgreSQL's own. */
+Test(beside, a_level_of_isolation_that_the_server_is_configured_for_does_not_matter, .timeout = 60)
+{
+    struct store *s;
+    struct error err = { 0 };
+    char place[5000];
+
+    snprintf(place, sizeof place,
+             "%s&options=-csearch_path%%3Dtest_%d%%20-cdefault_transaction_isolation%%3Dserializable",
+             store_path, (int)getpid());
+    cr_assert_eq(store_open(place, &s, &err), ST_OK, "%s", err.text);
+    check_write_that_waited(s);
+    store_close(s);
 }
 
 /* ---- many servers at once ---- */

@@ -353,3 +353,30 @@ Test(faults, a_runner_that_was_stopped_for_longer_than_its_lease_changes_nothing
         check_stopped(after);
     check_stopped(messages - 1);
 }
+
+/* The statement that wakes the others stands behind COMMIT, in a transaction of its own that ends with the flight: where the queue of notices is full, it fails
+ * there. A constraint that is looked at in the end fails at the same place. */
+Test(faults, a_wake_that_fails_at_the_end_of_its_flight_is_no_failure_of_what_is_written)
+{
+    struct store *s;
+    struct error err = { 0 };
+    char place[5000], id[ID_SIZE];
+    json_t *config = json_object();
+    const struct new_job new_job = { .type = JOB_TRAIN, .config = config, .max_queued = 1000 };
+
+    needs_server();
+    changed(
+        "CREATE TABLE woken(one BIGINT UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO woken VALUES(1);"
+        "CREATE FUNCTION pg_notify(TEXT, TEXT) RETURNS TEXT LANGUAGE SQL AS"
+        " 'INSERT INTO woken VALUES(1); SELECT $1'");
+    snprintf(place, sizeof place, "%s&options=-csearch_path%%3Dtest_%d%%2Cpg_catalog", store_path,
+             (int)getpid());
+    cr_assert_eq(store_open(place, &s, &err), ST_OK, "%s", err.text);
+    for (int i = 1; i <= 3; i++) {
+        cr_assert_eq(store_job_add(s, &new_job, id, &err), ST_OK, "%d: %s (%s)", i, err.text, err.inner);
+        cr_assert_eq(number("SELECT count(*) FROM jobs"), i);
+    }
+    cr_assert_eq(number("SELECT count(*) FROM woken"), 1, "no wake has failed");
+    store_close(s);
+    json_decref(config);
+}
