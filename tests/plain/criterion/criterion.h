@@ -39,6 +39,7 @@ struct plain_test {
 
 void plain_suite_add(struct plain_suite *s);
 void plain_test_add(struct plain_test *t);
+int plain_run(int argc, char **argv);
 __attribute__((format(printf, 4, 5))) void plain_check(bool ok, const char *file, int line, const char *fmt,
                                                        ...);
 __attribute__((noreturn, format(printf, 1, 2))) void plain_skip(const char *fmt, ...);
