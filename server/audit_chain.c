@@ -6,7 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The record: three lines of a digest, blanks for one that is not known, and the digest of the three. */
+/* The record, 281 bytes: a digest is 64 hexadecimal digits, or 64 blanks where it is not known.
+ *
+ *   at 0     the last line's, and a newline
+ *   at 65    the last synced line's, a blank, and in 20 decimal digits where that line begins in its file, and a newline
+ *   at 151   what the log begins after, and a newline
+ *   at 216   SHA-256 of the 216 bytes before, and a newline
+ *
+ * A cxrd of before wrote the first line alone. */
 #define LAYOUT "%-64s\n%-64s %020lld\n%-64s\n"
 
 enum {

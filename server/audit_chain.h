@@ -1,5 +1,10 @@
 /* server/audit_chain.h - the chain of an audit log's lines, and how far it goes.
  *
+ * A line of the log is a JSON object in ASCII, at most 64 KiB, and a newline. It has "time", "event", "prev", and members of the event.
+ * "prev" is the SHA-256, as 64 hexadecimal digits, of the bytes of the line before without its newline, the last event of the file before
+ * where this one is a file's first; 64 zeros at the very beginning. A line that is no JSON is torn: what follows it may name the torn line
+ * or the event before it. `cxrd audit FILE…` follows the chain (audit_check.c).
+ *
  * "<folder>/.<name>.chain" beside the log says how far. The log says the same, as long as it is there and whole: but its last
  * lines may be cut off, which leaves a chain in which nothing is wrong, and it may be moved away while no server runs, and
  * what is begun then must follow it.

@@ -3,7 +3,7 @@
  * A network is geometry only: no weights, no activations. It never changes once it is made and is counted by reference, so any
  * number of threads may share it. All values of a network are one flat block of float32, which is what the weights file and a
  * checkpoint see: first the parameters, which the optimiser moves, then the state, which it does not (the running statistics
- * of normalisations). The tensors say what lies where. */
+ * of normalisations). The tensors say what lies where. From a network to what runs: docs/internals/graph.md. */
 #ifndef CXRD_NETWORK_H
 #define CXRD_NETWORK_H
 

@@ -2,7 +2,8 @@
  *
  * Every model is a safetensors file below the registry's folder and a card in the store; neither ever changes. The
  * active model is a reference-counted snapshot: activating another swaps one pointer, requests in flight finish on
- * the one they began with, and its memory goes with its last holder. Any thread may call. */
+ * the one they began with, and its memory goes with its last holder. Any thread may call. Memory and its owners:
+ * docs/internals/memory.md. */
 #ifndef CXRD_REGISTRY_H
 #define CXRD_REGISTRY_H
 

@@ -1,7 +1,7 @@
 /* include/cxrd/status.h - error codes and the one-sentence explanation that travels with them.
  *
  * Three kinds of failure, three tools: a bug of ours is an assert; bad input, a bad file or a bad peer is an
- * `enum status` with one sentence in a `struct error`; no memory is ST_NOMEM. Nothing below main() exits. */
+ * `enum status` with one sentence in a `struct error`; no memory is ST_NOMEM. Nothing below main() exits. More: docs/internals/errors.md. */
 #ifndef CXRD_STATUS_H
 #define CXRD_STATUS_H
 

@@ -2,7 +2,7 @@
  *
  * Every change is one transaction that is on disk when the call returns. One connection
  * behind one mutex: any thread may call. Records and cards are JSON in the contract's shape; the columns beside them
- * (state, times) are authoritative and are merged in when a record is read. */
+ * (state, times) are authoritative and are merged in when a record is read. How it is built: docs/internals/store.md. */
 #ifndef CXRD_STORE_H
 #define CXRD_STORE_H
 

@@ -1,4 +1,6 @@
-/* include/cxrd/thread.h - threads that leave signals alone, and conditions that keep to the clock of deadlines. */
+/* include/cxrd/thread.h - threads that leave signals alone, and conditions that keep to the clock of deadlines.
+ *
+ * Which threads a server has, which locks, and their order: docs/internals/locks.md. */
 #ifndef CXRD_THREAD_H
 #define CXRD_THREAD_H
 

@@ -3,7 +3,8 @@
  * Anyone's safetensors reader reads these files (format: huggingface/safetensors, "Format"). Tensors, float32,
  * row-major, of "cnn4": conv1.weight [32,3,3,3] … conv4.weight [256,128,3,3] (out, in, row, column:
  * cross-correlation), each convN.bias [out], head.weight [L,256,S/16,S/16], head.bias [L]; with extra inputs head.inputs.weight [L,k]; L labels, 14 where the metadata say none. The metadata, strings
- * all: format, architecture, image_size, resize, input_mean, input_std, labels, and a model's notes. */
+ * all: format, architecture, image_size, resize, input_mean, input_std, labels, and a model's notes. Other architectures, every key of the metadata and what a file without it means: docs/weights.md;
+ * a file has no version, see docs/versioning.md. The tensors cover the data behind the header exactly, without gaps. */
 #ifndef CXRD_WEIGHTS_H
 #define CXRD_WEIGHTS_H
 

@@ -1,8 +1,19 @@
 /* jobs/dataset/cache.c - see cxrd/image_cache.h.
  *
- * The file: a header of 64 bytes, an entry of 32 bytes a row, then at PAGE boundaries a slot of size * size bytes a
- * row. Nothing is synced: after a crash an entry may describe a slot that was never written, which its checksum
- * shows. */
+ * The file, "<key>.cache", in the processor's byte order:
+ *
+ *   at 0             struct header, 64 bytes: the version "cxrd-cache-2" and NULs to 16 bytes, rows of the table, bytes of a slot, the key
+ *   at 64            struct entry, 32 bytes for each row: the stamp of the file that it was made from (0: nothing is known), facts of the
+ *                    picture, CRC-32 of the slot, whether there is one
+ *   next 4096 * n    the slots, of as many bytes as the header says, one behind the other: 8-bit grey [size][size], or what is made of a
+ *                    picture. The file has its whole length from the start, and holes where no slot is
+ *
+ * The key is 32 digits of SHA-256 of all that gives a row and a slot their meaning (key_make()): a table with one byte changed has another
+ * file. A stamp is of the picture file's time, size and inode (file_stamp()): who rewrites a file makes its slot void.
+ *
+ * A slot is written before its entry, and neither is synced. So after a crash an entry may describe a slot that was never written, which
+ * its CRC shows, and a slot without an entry is written again. Any other header, of another version too, begins an empty file. One process
+ * has it at a time (flock()); another decodes without a cache. */
 #include "cxrd/image_cache.h"
 
 #include "cxrd/dataset.h"

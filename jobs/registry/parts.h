@@ -1,5 +1,5 @@
 /* jobs/registry/parts.h - what the files behind cxrd/registry.h share: registry.c has the models and their files, active_model.c the one
- * that answers. */
+ * that answers. The order of the locks: docs/internals/locks.md. */
 #ifndef JOBS_REGISTRY_PARTS_H
 #define JOBS_REGISTRY_PARTS_H
 
@@ -32,9 +32,9 @@ struct registry {
     pthread_mutex_t
         own; /* own thresholds in the store and in the models that are loaded are the same: held to change both, and to read
               * them of the one and put the other where it is found; taken after all but `lock` */
-    pthread_mutex_t fetching; /* files of models are fetched one at a time; no other is taken with it */
+    pthread_mutex_t fetching; /* files of models are fetched one at a time; taken before the store's alone */
     pthread_mutex_t
-        exporting; /* one ONNX file is made at a time, since that takes a model's memory; no other is taken with it */
+        exporting; /* one ONNX file is made at a time, since that takes a model's memory; taken before `fetching` */
 };
 
 /* With `lock` held: whether this server may answer by the model that it has. */

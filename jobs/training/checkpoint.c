@@ -1,9 +1,26 @@
 /* jobs/training/checkpoint.c - see checkpoint.h.
  *
- * A safetensors file: the pieces of a struct run as flat arrays, the kept model as the bytes of its own weights file,
- * and the rows that it was validated on. The metadata name the job's configuration and data and carry a digest of
- * everything else, of themselves too; on load it must match, before anything is believed, and every number that will be an
- * index or a count is held against its limit before it is used. */
+ * The file, version 3, is a safetensors file (cxrd/safetensors.h), little-endian:
+ *
+ *   8 bytes    length of the header
+ *   header     JSON: "__metadata__", and of each array its type, shape and place
+ *   arrays     flat, of rank 1: pieces_of() has their names, types and lengths, in their order; "ema" where weights are averaged.
+ *              Where an epoch has been kept also "kept.weights" (a weights file as it is, cxrd/weights.h), and of the R rows that it
+ *              was validated on, with L findings: "kept.rows" U32 [R], "kept.truth" U8 [R * L] (0, 1, 2: not known),
+ *              "kept.logits" and "kept.prob" F32 [R * L]
+ *
+ * The metadata, all strings:
+ *   format        "cxrd-checkpoint"
+ *   version       "3"; 1 and 2 are read, see FIRST and SECOND
+ *   config        the job's configuration as compact JSON with sorted keys, without "webhook"
+ *   csv_sha256    of the table;  split_sha256  of which row is in which part
+ *   sha256        in hexadecimal, of: the metadata without this as compact JSON with sorted keys and a NUL; then of each array its name
+ *                 and a NUL, its type (enum dtype, 4 bytes), its length in bytes (8 bytes) and its bytes
+ *
+ * On load the digest must match before anything is believed, the version first of all, since a damaged byte may look like another
+ * version. Then the configuration and the data must be the job's, and every number that will be an index or a count is held against its
+ * limit. Writing goes by file_replace(): a crash leaves the file before or this one, and never half of one. A file that is damaged all
+ * the same (ST_FORMAT before the digest has matched) is no end: the training begins again and says so. */
 #include "checkpoint.h"
 
 #include "cxrd/json.h"

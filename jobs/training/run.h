@@ -1,6 +1,7 @@
 /* jobs/training/run.h - one training, passed from phase to phase; what the files of this folder share of it.
  *
- * trainer.c is the spine: scan.c, prepare.c, epochs.c (with step.c) and finish.c are its phases, in this order. */
+ * trainer.c is the spine: scan.c, prepare.c, epochs.c (with step.c) and finish.c are its phases, in this order. The whole way:
+ * docs/internals/data.md. */
 #ifndef JOBS_TRAINING_RUN_H
 #define JOBS_TRAINING_RUN_H
 

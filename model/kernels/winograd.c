@@ -3,7 +3,18 @@
  * Forward:  U = G w G',  V = B' x B,  M[p] = V[p] U[p] for each of the 36 points p,  Y = A' M A.
  * Backward: D = A dY A' serves both gradients:  dU[p] += V[p]' D[p],  dV[p] = D[p] U[p]',  dX = B dV B', added over
  * the overlapping tiles;  dw = G' dU G.  V is made again rather than kept: a tenth of the step's time for a third
- * of its memory. The matrices for the points 0, 1, -1, 2, -2 and infinity are those of Lavin & Gray. */
+ * of its memory. The matrices for the points 0, 1, -1, 2, -2 and infinity are those of Lavin & Gray (arXiv:1509.09308). A tile has 4 x 4
+ * results and reads 6 x 6 inputs: 36 products for 16 results, where a plain convolution has 144. Why not larger tiles:
+ * docs/internals/decisions.md.
+ *
+ * Layouts, all float32: a matrix for each of the points 6 * row + column, in panels of P = struct kernels' `panel`.
+ *   w    [O][C][3][3]             as the weights file has them
+ *   u    [36][O / P][C][P]        U, as the products read it
+ *   ut   [36][C / P][O][P]        its transpose, for the way back; in training only
+ *   V    [36][C / P][tiles][P]    of at most TILE_BLOCK tiles, in scratch memory; matrix_step() from one point to the next
+ *   M    [36][O / P][tiles][P]    likewise; Y is written from it with bias, ReLU and pool, so no result lies in memory unpooled
+ * Sums of dU lie as u does, and come back into w's order once a batch (winograd_collect() in ops/winograd.c). None of this is in a file:
+ * weights and checkpoints have w, so a layout may change without a version. */
 #include "int12.h"
 #include "winograd_filters.h"
 

@@ -3,7 +3,12 @@
  * Changes of state, phases and epochs come from the job's journal in the store, so that a reader who comes back, even
  * after a restart, misses none. Steps are the newest numbers at the time: a reader who was slow has missed some. An id
  * is the number of a journal's event times ID_STRIDE; a step of a training adds its number within the epoch, one of
- * fetching how many have been told since that event. */
+ * fetching how many have been told since that event.
+ *
+ * The stream is text/event-stream: "id: <id>", "event: <name>", "data: <compact JSON>" and an empty line an event; a comment where nothing
+ * happens for --event-ping seconds. A reader that comes back says its last id in Last-Event-ID, and is told all of the journal behind
+ * that id / ID_STRIDE; the numbers of a journal are 1, 2, 3 without a gap (jobs/store/journal.c). ID_STRIDE is part of what clients keep: with
+ * another one an id from before an upgrade would name another event. The stream ends with the job. */
 #include "handlers.h"
 #include "work.h"
 

@@ -1,4 +1,5 @@
-/* server/api/prediction.h - from a picture's bytes to the reply of /predict; `cxrd predict` uses it too. */
+/* server/api/prediction.h - from a picture's bytes to the reply of /predict; `cxrd predict` uses it too. The whole way:
+ * docs/internals/data.md. */
 #ifndef SERVER_API_PREDICTION_H
 #define SERVER_API_PREDICTION_H
 

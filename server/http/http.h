@@ -2,7 +2,7 @@
  *
  * The life of a request: head -> checks and route -> body, up to the route's limit -> a worker of the route's queue
  * calls the handler -> reply. Handlers run in worker threads and may block; QUEUE_INLINE handlers run in the network
- * threads and must not. */
+ * threads and must not. How the network is built, and what is here because of the library: docs/internals/http.md. */
 #ifndef SERVER_HTTP_HTTP_H
 #define SERVER_HTTP_HTTP_H
 

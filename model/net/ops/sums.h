@@ -23,7 +23,9 @@ void sums_clear(struct sums *s);
 /* s += other, which may be of the first places alone, and other = 0 while it is in the cache. */
 void sums_take(struct sums *s, struct sums *other);
 
-/* The sums of a batch's parts, which are added where the gradient comes back into the file's order. */
+/* The sums of a batch's parts, which are added where the gradient comes back into the file's order. With halves of every two
+ * the first takes the second, then of every four the first takes the third, and so on: the upper levels of the tree of training.c. The order decides the last bits of a gradient, and so
+ * whether a resumed training ends with the same weights: it may not change within a version of checkpoints. */
 struct sum_tree {
     struct sums *parts; /* [n_parts] */
     size_t n_parts;

@@ -1,19 +1,19 @@
 /* model/net/plan/steps.h - a plan while the passes make it: a step a node, up to the head.
  *
+ * In the order in which plan_new() calls them (docs/internals/graph.md says why in this one):
+ *
  *   steps_init  every node by its layer's loops
  *   alias       nodes that change no number, or do what another did
  *   fuse        blocks that a kernel does in one pass
+ *   commute     at inference: a mean-pool before the 1x1 convolution that it follows, a quarter of the products
+ *   norms       at inference: normalisations and scales into the convolution before or behind them
  *   endings     sums and activations into the convolution or normalisation before them
+ *   choose      the kernel of everything else
+ *   narrow      integers for products of float32, where that is asked for
  *   fold        equal input channels read as one, by the kernels that can
  *   drop        nodes that nobody reads any more
- *   choose      the kernel of everything else
  *   place       where values lie, and ops that move them where two do not agree
- *
- * and at inference, after fuse:
- *   commute     a mean-pool before the 1x1 convolution that it follows: a quarter of the products
- *   norms       normalisations and scales into the convolution before or behind them
- *   narrow      integers for products of float32, after choose, where that is asked for
- *   share       memory, after place; in training that of slopes */
+ *   share       memory; in training that of slopes */
 #ifndef MODEL_NET_PLAN_STEPS_H
 #define MODEL_NET_PLAN_STEPS_H
 
