@@ -8,7 +8,7 @@ import signal
 import subprocess
 import unittest
 
-from support import dataset, program
+from support import dataset, program, two_hosts
 from support.case import Case
 
 try:
@@ -241,40 +241,23 @@ class BadDays(Ranks):
         self.assertRegex(said, r'cxrd-train: rank 0 \(.*\): not heard of for ')
         self.check_goes_on(1)
 
-    def pull_down(self, name):
-        """A namespace with what is left in it: the daemon that mpirun began there, which nobody reaches any more."""
-        for process in subprocess.run(['ip', 'netns', 'pids', name], capture_output=True, text=True, check=False).stdout.split():
-            os.kill(int(process), signal.SIGKILL)
-        subprocess.run(['ip', 'netns', 'del', name], check=False)
-
     def two_hosts(self):
-        """Two network namespaces with a cable between them; returns how mpirun goes by it, and what cuts it."""
-        a, b = (f'cxrd-{os.getpid()}-{side}' for side in 'ab')
-        agent = os.path.join(program.new_folder('agent'), 'agent')
-        with open(agent, 'w', encoding='ascii') as file:
-            file.write(f'#!/bin/sh\nshift\nexec ip netns exec {b} sh -c "$*"\n')
-        os.chmod(agent, 0o755)
-        for name in (a, b):
-            done = subprocess.run(['ip', 'netns', 'add', name], capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                self.skipTest(f'network namespaces cannot be made here: {done.stderr}')
-            self.addCleanup(self.pull_down, name)
-        for line in (f'ip -n {a} link add cable type veth peer name cable netns {b}', f'ip -n {a} addr add 10.97.1.1/24 dev cable',
-                     f'ip -n {b} addr add 10.97.1.2/24 dev cable', *(f'ip -n {side} link set {name} up' for side in (a, b) for name in ('lo', 'cable'))):
-            subprocess.run(line.split(), check=True)
-        how = ['ip', 'netns', 'exec', a, MPIRUN, '-H', '10.97.1.1:1,10.97.1.2:1', '--mca', 'plm_rsh_agent', agent, '--mca', 'btl', 'tcp,self',
-               '--mca', 'btl_tcp_if_include', '10.97.1.0/24', '--mca', 'oob_tcp_if_include', '10.97.1.0/24']
-        return how, ['ip', '-n', a, 'link', 'set', 'cable', 'down']
+        try:
+            hosts = two_hosts.TwoHosts(program.new_folder('agent'), MPIRUN)
+        except two_hosts.CannotBeMade as error:
+            self.skipTest(str(error))
+        self.addCleanup(hosts.pull_down)
+        return hosts
 
     @unittest.skipUnless(shutil.which('ip') and os.geteuid() == 0, 'network namespaces need ip (iproute2) and root')
     def test_a_rank_is_cut_off(self):
         """Both ranks end by themselves, rank 0 with the steps that were taken; mpirun may go on waiting for the other machine."""
-        how, cut = self.two_hosts()
-        process = self.begin((2, [BINARY, *self.words('--threads', '1', '--rank-wait', '5', fields={**self.fields, 'epochs': 200})]), mpirun=how)
+        hosts = self.two_hosts()
+        process = self.begin((2, [BINARY, *self.words('--threads', '1', '--rank-wait', '5', fields={**self.fields, 'epochs': 200})]), mpirun=hosts.how)
         program.poll(lambda: process.poll() is not None or
                      (os.path.exists(os.path.join(self.out, 'job.json')) and self.record()['epochs']), 'an epoch')
         ranks = self.processes()
-        subprocess.run(cut, check=True)
+        hosts.cut()
         program.poll(lambda: not any(os.path.exists(f'/proc/{rank}') for rank in ranks), 'the end of both ranks')
         record = self.record()
         self.assertEqual(record['state'], 'interrupted')
