@@ -5,7 +5,7 @@ import threading
 import time
 import unittest
 
-from support import client, dataset, picture, postgresql, program
+from support import client, cut_off, dataset, picture, postgresql, program
 from support.case import LONG, Case, import_model, job_of, submit, wait_state
 from support.events import Stream, milestones
 
@@ -256,3 +256,33 @@ class Replicas(Case):
         finally:
             self.cluster.start()
         program.poll(lambda: client.post_json(server, '/jobs/train', {**TRAINING, 'epochs': 0}).status == 202, 'it is back')
+
+
+@unittest.skipIf(WHY_NOT, WHY_NOT)
+class Partition(Case):
+    """The kernel drops what goes between a server and the database: it is as if that server were paused, see support/cut_off.py."""
+
+    def cut_off(self, direction):
+        why = cut_off.why_not()
+        if why:
+            self.skipTest(why)
+        seen = cut_off.run(direction)
+        self.assertEqual(seen['was'], 'running', 'the job had ended before the packets were dropped')
+        self.assertEqual(seen['after_reply'], 503, 'it answers by the old model after the reply of an activation')
+        self.assertEqual(seen['epochs'], list(range(1, 9)))
+        self.assertEqual(seen['models'], 3)
+        self.assertTrue(seen['golden'], 'the weights are others than those of one server')
+        self.assertEqual(seen['answer'], [True, seen['epoch']])
+        self.assertIn('this server is not in step with the others', seen['said'])
+        self.assertIn('this server is in step with the others again', seen['said'])
+        self.assertTrue({'nothing is written of a job that is no longer this server\'s to run',
+                         'a job is given up: it is no longer this server\'s to run'} & set(seen['said']), seen['said'])
+
+    def test_a_partition_in_both_directions(self):
+        self.cut_off('both')
+
+    def test_a_partition_of_what_goes_to_the_database(self):
+        self.cut_off('up')
+
+    def test_a_partition_of_what_comes_from_the_database(self):
+        self.cut_off('down')

@@ -41,10 +41,10 @@ def free_port():
 class Cluster:
     """It runs from the beginning, holds one database a name, and is gone after stop()."""
 
-    def __init__(self, durable=False):
+    def __init__(self, durable=False, listen='127.0.0.1'):
         self.folder = tempfile.mkdtemp(prefix='cxrd-postgresql-')
         self.port = free_port()
-        self.durable = durable
+        self.durable, self.listen = durable, listen
         if os.geteuid() == 0:
             shutil.chown(self.folder, 'postgres')
         self._run('initdb', '-U', 'cxrd', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync')
@@ -57,7 +57,7 @@ class Cluster:
                            cwd=self.folder, stdout=said, stderr=said, timeout=program.END_SECONDS)
 
     def start(self):
-        options = (f"-k {self.folder} -h 127.0.0.1 -p {self.port} -c max_connections=200"
+        options = (f"-k {self.folder} -h {self.listen} -p {self.port} -c max_connections=200"
                    f" -c fsync={'on' if self.durable else 'off'} -c log_min_messages=warning")
         self._run('pg_ctl', '-l', os.path.join(self.folder, 'data', 'log'), '-w', '-o', options, 'start')
 
@@ -84,8 +84,8 @@ class Cluster:
         self.sql(f'CREATE DATABASE {name}')
         return self.url(name)
 
-    def url(self, name, port=None):
-        return f'postgresql://cxrd@127.0.0.1:{port or self.port}/{name}'
+    def url(self, name, port=None, address='127.0.0.1'):
+        return f'postgresql://cxrd@{address}:{port or self.port}/{name}'
 
     def stop(self):
         try:
