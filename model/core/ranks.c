@@ -178,7 +178,7 @@ static size_t first_failed(const struct ranks *r)
 static enum status hear_failure(struct ranks *r, size_t whose, const struct error *mine, struct error *err)
 {
     const enum status st = (enum status)r->words[whose].status;
-    char text[sizeof mine->text] = "";
+    char text[sizeof r->why.text] = "";
     const bool own = whose == r->me;
     enum status heard;
 

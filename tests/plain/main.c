@@ -2,7 +2,4 @@
  * program has no main() itself. A tool without tests may link the tests' support too, whose checks are in tests.c. */
 #include <criterion/criterion.h>
 
-int main(int argc, char **argv)
-{
-    return plain_run(argc, argv);
-}
+int main(int argc, char **argv) { return plain_run(argc, argv); }
